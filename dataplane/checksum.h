@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Internet checksums (RFC 1071, RFC 1624), on words as they stand in memory.
+
+#include <stdint.h>
+
+#include "conn_table.h"
+
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+// The folded, not complemented sum of an IPv4 header of `words` 32-bit words: 0xffff when its
+// checksum is right.
+static inline uint16_t ipv4_header_sum(const uint8_t *header, unsigned words)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < words; i++)
+		sum += load32(header + 4 * i);
+	return checksum_fold(sum);
+}
+
+// The header checksum after the TTL, the upper byte of its word, went down by one (RFC 1624): the
+// complement goes up by 0x0100 in network order, with the carry brought round.
+static inline uint16_t checksum_ttl_decremented(uint16_t be_checksum)
+{
+	uint32_t sum = be_checksum + (uint32_t)__builtin_bswap16(0x0100);
+	return sum + (sum >= 0xffff);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Ageing: connections whose time has come leave the table and their server's books.
+
+#include <rte_prefetch.h>
+
+#include "conf/conf.h"
+#include "stages.h"
+
+static uint64_t conn_hash(const struct conn_table *t, const struct conn *c, bool reply)
+{
+	const uint8_t *tuple = conn_tuple(c, reply, t->v6);
+	return tuple_hash(t, tuple, tuple + (t->v6 ? 32 : 8), c->protocol, t->v6);
+}
+
+void conn_delete(struct worker *w, struct conn_table *t, struct conn *c)
+{
+	uint32_t record = conn_number(t, c);
+	struct real_server *s = &w->servers[c->server];
+	if (c->flags & CONN_INACTIVE)
+		s->inactive--;
+	else
+		s->active--;
+	conn_table_remove(t, conn_hash(t, c, false), record);
+	conn_table_free(t, record);
+}
+
+static void look_at(struct worker *w, struct conn_table *t, uint32_t record, uint16_t slot)
+{
+	struct conn *c = conn_at(t, record);
+	if (!(c->flags & CONN_IN_USE) || c->armed != slot)
+		return; // gone, or watched from another slot
+	uint32_t deadline = c->last_seen + c->timeout;
+	int armed;
+	if ((int32_t)(deadline - w->now) > 0 &&
+	    (armed = wheel_arm(&t->wheel, record, w->now, deadline)) >= 0)
+		c->armed = armed;
+	else
+		conn_delete(w, t, c);
+}
+
+static unsigned expire_chunk(struct worker *w, struct conn_table *t)
+{
+	uint32_t items[WHEEL_CHUNK_ITEMS];
+	uint16_t slot;
+	unsigned n = wheel_take(&t->wheel, w->now, items, &slot);
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(conn_at(t, items[i]));
+	for (unsigned i = 0; i < n; i++)
+		look_at(w, t, items[i], slot);
+	return n;
+}
+
+unsigned expire(struct worker *w, unsigned chunks)
+{
+	unsigned n = 0;
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct conn_table *t = &w->conns[v6];
+		for (unsigned i = 0; i < chunks && wheel_due(&t->wheel, w->now); i++)
+			n += expire_chunk(w, t);
+	}
+	return n;
+}

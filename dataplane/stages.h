@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The stages of the pipeline, in the order of a packet's way (pipeline.c calls them). Each works
+// on the whole burst and leaves its result in the burst's lists; a packet that a stage drops
+// or punts is in no list any more.
+
+#include "worker.h"
+
+// Ethernet, VLAN, IP, TCP and UDP headers are read and checked.
+void parse(struct worker *w, struct burst *b, struct rte_mbuf **m, uint16_t n);
+// Which have a connection? `known` and `fresh`.
+void lookup(struct worker *w, struct burst *b);
+// Known packets move their connection on and leave. A SYN that wants the tuple of a closed
+// connection anew goes to `fresh`.
+void forward(struct worker *w, struct burst *b);
+// Fresh packets: virtual service, scheduler, new connection; then they are `known`.
+void select_servers(struct worker *w, struct burst *b);
+
+// To the port's twin: everything that is not for a virtual service.
+void punt(struct worker *w, const struct port *port, struct rte_mbuf *m);
+// What twins' kernels send, out by their ports.
+void inject(struct worker *w);
+
+void tx(struct worker *w, unsigned port, struct rte_mbuf *m);
+void tx_flush(struct worker *w);
+
+// Connections whose time has come. Bounded; returns how many entries it looked at.
+unsigned expire(struct worker *w, unsigned chunks);
+// Takes the connection out of the table and off its server's books.
+void conn_delete(struct worker *w, struct conn_table *t, struct conn *c);
+
+// Carries out what the control thread asks for. Bounded; returns the pieces of mail.
+unsigned read_mail(struct worker *w);
+
+// Answers `p` with an ICMP error from its destination and drops it under `reason`.
+// type and code as in ICMPv4; they are translated for IPv6. `mtu` for packet_too_big only.
+enum icmp_error { ICMP_TIME_EXCEEDED, ICMP_TOO_BIG, ICMP_HOST_UNREACHABLE, ICMP_PORT_UNREACHABLE };
+void icmp_refuse(struct worker *w, const struct port *port, struct packet *p, enum icmp_error e,
+    uint16_t mtu, enum drop_reason reason);

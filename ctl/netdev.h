@@ -20,7 +20,7 @@ struct netdev_info {
 	unsigned ifindex;
 	uint8_t mac[ETHER_ADDR_LEN];
 	unsigned mtu;
-	bool up, has_addresses; // has_addresses: any but IPv6 link-local ones
+	bool up, has_addresses;     // has_addresses: any but IPv6 link-local ones
 	unsigned combined_channels; // 0 when the driver has none (veth)
 };
 
@@ -28,9 +28,10 @@ struct netdev_info {
 int netdev_info(const char *ifname, struct netdev_info *out);
 
 struct netdev_claim;
-// Takes `ifname` from the kernel, sets it up, and with mtu != 0 sets its MTU. `error` gets one line for people when the
-// result is not 0 (negative errno).
-int netdev_claim(const char *ifname, unsigned mtu, struct netdev_claim **out, char error[static 160]);
+// Takes `ifname` from the kernel, sets it up, and with mtu != 0 sets its MTU. `error` gets one line
+// for people when the result is not 0 (negative errno).
+int netdev_claim(
+    const char *ifname, unsigned mtu, struct netdev_claim **out, char error[static 160]);
 // Undoes all of netdev_claim(). NULL is allowed.
 void netdev_release(struct netdev_claim *c);
 // Undoes what a poised killed without warning left in this network namespace (undo files,

@@ -13,6 +13,9 @@
 #define EXPIRE_CHUNKS_BUSY 2
 #define EXPIRE_CHUNKS_IDLE 32
 
+// Turns of the loop after it was told to stop, while there is work.
+#define LAST_POLLS 64
+
 void pipeline(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n)
 {
 	struct burst *b = &w->burst;
@@ -66,5 +69,8 @@ void worker_loop(struct worker *w)
 			w->idle(w, empty_polls);
 		}
 	}
+	// What stands in the queues yet is not lost.
+	for (unsigned i = 0; i < LAST_POLLS && worker_poll(w); i++)
+		;
 	tx_flush(w);
 }

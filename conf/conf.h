@@ -26,14 +26,15 @@
 
 // How a packet is sent to a real server. The numbers are IPVS's (IP_VS_CONN_F_FWD_MASK).
 enum forward {
-	FORWARD_LOCAL = 1, // the server is an address of the director itself: derived, not configured
+	FORWARD_LOCAL =
+	    1, // the server is an address of the director itself: derived, not configured
 	FORWARD_DR = 3,
 };
-const char *forward_name(enum forward f);              // "local", "dr"
+const char *forward_name(enum forward f);               // "local", "dr"
 int forward_parse(const char *text, enum forward *out); // what may be configured; -EINVAL
 
-const char *protocol_name(uint8_t protocol);            // "tcp", "udp"
-int protocol_parse(const char *text, uint8_t *out);     // -EINVAL
+const char *protocol_name(uint8_t protocol);        // "tcp", "udp"
+int protocol_parse(const char *text, uint8_t *out); // -EINVAL
 
 enum conf_device_kind { CONF_DEVICE_PCI, CONF_DEVICE_LINUX, CONF_DEVICE_VDEV };
 enum conf_linux_driver { CONF_DRIVER_AUTO, CONF_DRIVER_AF_XDP, CONF_DRIVER_AF_PACKET };
@@ -69,12 +70,12 @@ struct conf_service {
 	uint16_t port; // host order, 1..65535
 	char scheduler[CONF_SCHED_NAME_MAX];
 	enum forward forward; // the default for its servers
-	bool announce;        // the VIP is put on a twin, so that the kernel answers ARP and ND for it
+	bool announce; // the VIP is put on a twin, so that the kernel answers ARP and ND for it
 	struct conf_server *servers;
 	size_t n_servers;
 };
 
-struct conf_timeouts { // seconds, 1..2678400
+struct conf_timeouts {      // seconds, 1..2678400
 	uint32_t tcp_s;     // ESTABLISHED, 900
 	uint32_t tcp_fin_s; // FIN_WAIT, 120
 	uint32_t udp_s;     // 300
@@ -87,9 +88,9 @@ struct conf {
 	struct conf_port *ports;
 	size_t n_ports;
 
-	unsigned n_workers;                 // 1..CONF_WORKERS_MAX, default 1
-	int worker_cpus[CONF_WORKERS_MAX];  // -1: chosen at start (workers given as a count)
-	enum conf_idle idle;                // "adaptive" (default): empty polls back off in small sleeps
+	unsigned n_workers;                // 1..CONF_WORKERS_MAX, default 1
+	int worker_cpus[CONF_WORKERS_MAX]; // -1: chosen at start (workers given as a count)
+	enum conf_idle idle; // "adaptive" (default): empty polls back off in small sleeps
 
 	enum conf_hugepages hugepages; // absent: auto
 	unsigned memory_megabytes;     // DPDK memory: packet buffers; 0: chosen at start
@@ -128,8 +129,8 @@ void conf_free(struct conf *c);
 // keys and checks as in the file. `out` is filled only when no error is added; returns 0 or
 // -EINVAL. With `base` the object holds only what changes, the rest is taken from base (an
 // edit); the identity (protocol, address, port) cannot change then.
-int conf_parse_service(
-    json_t *o, const struct conf_service *base, struct conf_service *out, struct conf_errors *errors);
+int conf_parse_service(json_t *o, const struct conf_service *base, struct conf_service *out,
+    struct conf_errors *errors);
 // `service` gives the defaults (port, forward) and the address family.
 int conf_parse_server(json_t *o, const struct conf_service *service, const struct conf_server *base,
     struct conf_server *out, struct conf_errors *errors);

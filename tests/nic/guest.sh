@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Runs inside the virtual machine: binds NIC A to vfio-pci and runs poised on it with hugepages and four
+# receive queues, until the host says over TCP to the director's own address (through the
+# twin) that it is done. What the director has to say for itself goes to /out.
+set -u
+# shellcheck source=/dev/null
+. /in/lib/pcilab.sh
+pl_bind vfio-pci "$A"
+cat >/tmp/poise.json <<END
+{
+    "ports": [ { "name": "wan0", "device": "$A", "queues": 4, "addresses": ["10.0.0.1/24"] } ],
+    "workers": 2,
+    "memory": { "hugepages": true },
+    "services": [
+        { "name": "web", "protocol": "tcp", "address": "10.0.0.100", "port": 80, "scheduler": "wrr",
+          "servers": [ { "address": "10.0.0.11" }, { "address": "10.0.0.12", "weight": 2 } ] }
+    ]
+}
+END
+/in/poised -c /tmp/poise.json >/out/poised.log 2>&1 &
+pid=$!
+for _ in $(seq 300); do
+    /in/poise version >/dev/null 2>&1 && break
+    kill -0 $pid || break
+    sleep 0.2
+done
+/in/poise version || { cat /out/poised.log; exit 1; }
+grep HugePages_ /proc/meminfo
+timeout "${PCILAB_SECS:-150}" nc -l -p 9999 </dev/null >/out/said.txt
+rc=0
+grep -q "done" /out/said.txt || rc=1
+for what in ports workers services neighbours drops; do
+    /in/poise --json $what >/out/$what.json
+    /in/poise $what
+done
+kill -TERM $pid
+wait $pid || rc=1
+ip link show wan0 >/dev/null 2>&1 && { echo "the twin is still there"; rc=1; }
+dmesg | grep -i 'DMAR.*fault' && rc=1
+cat /out/poised.log
+exit $rc

@@ -36,12 +36,14 @@ static void read_device(
 	if (!text)
 		return;
 	if (strlen(text) >= sizeof(p->device)) {
-		conf_error_add(r->errors, path, "is longer than %zu characters", sizeof(p->device) - 1);
+		conf_error_add(
+		    r->errors, path, "is longer than %zu characters", sizeof(p->device) - 1);
 	} else if (strncmp(text, "linux:", 6) == 0) {
 		p->kind = CONF_DEVICE_LINUX;
 		strcpy(p->device, text + 6);
 		if (!text[6] || strlen(text + 6) >= IF_NAMESIZE || strpbrk(text + 6, "/, "))
-			conf_error_add(r->errors, path, "\"%.60s\" is not the name of an interface", text + 6);
+			conf_error_add(
+			    r->errors, path, "\"%.60s\" is not the name of an interface", text + 6);
 	} else if (strncmp(text, "vdev:", 5) == 0) {
 		p->kind = CONF_DEVICE_VDEV;
 		strcpy(p->device, text + 5);
@@ -52,7 +54,9 @@ static void read_device(
 		strcpy(p->device, text);
 	} else {
 		conf_error_add(r->errors, path,
-		    "\"%.60s\" is neither a PCI address (0000:3b:00.0), nor linux:INTERFACE, nor vdev:DEVICE", text);
+		    "\"%.60s\" is neither a PCI address (0000:3b:00.0), nor linux:INTERFACE, nor "
+		    "vdev:DEVICE",
+		    text);
 	}
 }
 
@@ -63,7 +67,8 @@ static void read_port_name(
 	if (!text)
 		return;
 	if (strpbrk(text, "/: \t\n%") || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
-		conf_error_add(r->errors, path, "\"%.60s\" cannot be the name of an interface", text);
+		conf_error_add(
+		    r->errors, path, "\"%.60s\" cannot be the name of an interface", text);
 	else
 		conf_read_text(r, k, v, path, out);
 }
@@ -75,7 +80,8 @@ static void read_prefix(struct conf_reader *r, json_t *v, const char *path, void
 	if (!text)
 		return;
 	if (ip_prefix_parse(text, &p) < 0)
-		conf_error_add(r->errors, path, "\"%.60s\" is not an address with a prefix length", text);
+		conf_error_add(
+		    r->errors, path, "\"%.60s\" is not an address with a prefix length", text);
 	else if (!ip_addr_is_unicast(&p.addr))
 		conf_error_add(r->errors, path, "%.60s is not a unicast address", text);
 	else
@@ -86,11 +92,13 @@ static void read_addresses(
     struct conf_reader *r, const struct conf_key *, json_t *v, const char *path, void *out)
 {
 	struct conf_port *p = out; // offset 0
-	p->addresses = conf_read_list(r, v, path, sizeof(*p->addresses), read_prefix, &p->n_addresses);
+	p->addresses = conf_read_list(
+	    r, v, path, sizeof(*p->addresses), read_prefix, &p->n_addresses);
 }
 
 static const struct conf_key port_keys[] = {
-	{ "name", read_port_name, offsetof(struct conf_port, name), .max = CONF_PORT_NAME_MAX - 1, .required = true },
+	{ "name", read_port_name, offsetof(struct conf_port, name), .max = CONF_PORT_NAME_MAX - 1,
+	    .required = true },
 	{ "device", read_device, 0, .required = true },
 	{ "driver", conf_read_enum, offsetof(struct conf_port, driver), .names = drivers },
 	{ "queues", conf_read_u32, offsetof(struct conf_port, queues), 1, 64 },
@@ -111,7 +119,8 @@ static void read_port(struct conf_reader *r, json_t *v, const char *path, void *
 	}
 	if (good && p->kind == CONF_DEVICE_LINUX && strcmp(p->name, p->device) == 0) {
 		snprintf(sub, sizeof(sub), "%s.name", path);
-		conf_error_add(r->errors, sub, "is the name of the interface itself; the twin needs another");
+		conf_error_add(
+		    r->errors, sub, "is the name of the interface itself; the twin needs another");
 	}
 }
 
@@ -125,7 +134,8 @@ static void read_route_to(
 	if (!text || strcmp(text, "default") == 0)
 		return; // family 0: the gateway's
 	if (ip_prefix_parse(text, p) < 0)
-		conf_error_add(r->errors, path, "\"%.60s\" is neither \"default\" nor a prefix", text);
+		conf_error_add(
+		    r->errors, path, "\"%.60s\" is neither \"default\" nor a prefix", text);
 }
 
 static const struct conf_key route_keys[] = {
@@ -155,14 +165,17 @@ static void read_workers(
 	json_int_t n = json_integer_value(v);
 	if (json_is_integer(v)) {
 		if (n < 1 || n > CONF_WORKERS_MAX)
-			conf_error_add(r->errors, path, "%" JSON_INTEGER_FORMAT " is not between 1 and %d", n, CONF_WORKERS_MAX);
+			conf_error_add(r->errors, path,
+			    "%" JSON_INTEGER_FORMAT " is not between 1 and %d", n,
+			    CONF_WORKERS_MAX);
 		else
 			c->n_workers = n;
 		return;
 	}
 	size_t count = json_array_size(v);
 	if (!json_is_array(v) || count < 1 || count > CONF_WORKERS_MAX) {
-		conf_error_add(r->errors, path, "is neither a number nor a list of 1 to %d CPU numbers", CONF_WORKERS_MAX);
+		conf_error_add(r->errors, path,
+		    "is neither a number nor a list of 1 to %d CPU numbers", CONF_WORKERS_MAX);
 		return;
 	}
 	c->n_workers = count;
@@ -175,7 +188,8 @@ static void read_workers(
 			conf_error_add(r->errors, sub, "is not a CPU number");
 		for (size_t k = 0; k < i; k++) {
 			if (json_is_integer(e) && c->worker_cpus[k] == n)
-				conf_error_add(r->errors, sub, "CPU %d has a worker already", (int)n);
+				conf_error_add(
+				    r->errors, sub, "CPU %d has a worker already", (int)n);
 		}
 		c->worker_cpus[i] = n;
 	}
@@ -185,7 +199,8 @@ static void read_hugepages(
     struct conf_reader *r, const struct conf_key *, json_t *v, const char *path, void *out)
 {
 	if (json_is_boolean(v))
-		*(enum conf_hugepages *)out = json_is_true(v) ? CONF_HUGEPAGES_ON : CONF_HUGEPAGES_OFF;
+		*(enum conf_hugepages *)out = json_is_true(v) ? CONF_HUGEPAGES_ON
+		                                              : CONF_HUGEPAGES_OFF;
 	else
 		conf_error_add(r->errors, path, "is neither true nor false");
 }
@@ -210,7 +225,8 @@ static void read_services(
     struct conf_reader *r, const struct conf_key *, json_t *v, const char *path, void *out)
 {
 	struct conf *c = out; // offset 0
-	c->services = conf_read_list(r, v, path, sizeof(*c->services), conf_read_service, &c->n_services);
+	c->services = conf_read_list(
+	    r, v, path, sizeof(*c->services), conf_read_service, &c->n_services);
 }
 
 static const char *const idle_names[] = { "adaptive", "poll", NULL };
@@ -239,7 +255,8 @@ static const struct conf_key timeouts_keys[] = {
 };
 
 static const struct conf_key limits_keys[] = {
-	{ "punt_packets_per_s", conf_read_u32, offsetof(struct conf, punt_packets_per_s), 100, 10000000 },
+	{ "punt_packets_per_s", conf_read_u32, offsetof(struct conf, punt_packets_per_s), 100,
+	    10000000 },
 	{ "icmp_per_s", conf_read_u32, offsetof(struct conf, icmp_per_s), 0, 1000000 },
 	{},
 };
@@ -280,7 +297,8 @@ static int service_key_compare(const struct conf_service *a, const struct conf_s
 
 static int by_key(const void *a, const void *b)
 {
-	return places_by(a, b, service_key_compare(((const struct place *)a)->what, ((const struct place *)b)->what));
+	return places_by(a, b,
+	    service_key_compare(((const struct place *)a)->what, ((const struct place *)b)->what));
 }
 
 static int name_compare(const struct conf_service *a, const struct conf_service *b)
@@ -290,7 +308,8 @@ static int name_compare(const struct conf_service *a, const struct conf_service 
 
 static int by_name(const void *a, const void *b)
 {
-	return places_by(a, b, name_compare(((const struct place *)a)->what, ((const struct place *)b)->what));
+	return places_by(
+	    a, b, name_compare(((const struct place *)a)->what, ((const struct place *)b)->what));
 }
 
 static void services_twice(struct conf_errors *errors, const struct conf *c,
@@ -310,10 +329,12 @@ static void services_twice(struct conf_errors *errors, const struct conf *c,
 			continue;
 		snprintf(path, sizeof(path), "services[%zu]%s", p[i].index, key);
 		if (key[0])
-			conf_error_add(errors, path, "\"%s\" is the name of services[%zu] already", b->name, p[i - 1].index);
+			conf_error_add(errors, path, "\"%s\" is the name of services[%zu] already",
+			    b->name, p[i - 1].index);
 		else
 			conf_error_add(errors, path, "%s %s is there already, as services[%zu]",
-			    protocol_name(b->protocol), ip_endpoint_print(&b->address, b->port, text), p[i - 1].index);
+			    protocol_name(b->protocol),
+			    ip_endpoint_print(&b->address, b->port, text), p[i - 1].index);
 	}
 	free(p);
 }
@@ -326,11 +347,14 @@ static void ports_twice(struct conf_errors *errors, const struct conf *c)
 			const struct conf_port *a = &c->ports[k], *b = &c->ports[i];
 			if (a->name[0] && strcmp(a->name, b->name) == 0) {
 				snprintf(path, sizeof(path), "ports[%zu].name", i);
-				conf_error_add(errors, path, "\"%s\" is the name of ports[%zu] already", b->name, k);
+				conf_error_add(errors, path,
+				    "\"%s\" is the name of ports[%zu] already", b->name, k);
 			}
-			if (a->device[0] && a->kind == b->kind && strcmp(a->device, b->device) == 0) {
+			if (a->device[0] && a->kind == b->kind &&
+			    strcmp(a->device, b->device) == 0) {
 				snprintf(path, sizeof(path), "ports[%zu].device", i);
-				conf_error_add(errors, path, "is the device of ports[%zu] already", k);
+				conf_error_add(
+				    errors, path, "is the device of ports[%zu] already", k);
 			}
 		}
 	}

@@ -101,8 +101,8 @@ static void join(char *out, const char *path, const char *key)
 	snprintf(out, CONF_PATH_MAX, "%s%s%.100s", path, path[0] ? "." : "", key);
 }
 
-bool conf_read_object(struct conf_reader *r, const struct conf_key *keys, json_t *o,
-    const char *path, void *out)
+bool conf_read_object(
+    struct conf_reader *r, const struct conf_key *keys, json_t *o, const char *path, void *out)
 {
 	size_t before = r->errors->n;
 	char sub[CONF_PATH_MAX];
@@ -112,7 +112,7 @@ bool conf_read_object(struct conf_reader *r, const struct conf_key *keys, json_t
 		conf_error_add(r->errors, path, "is not an object");
 		return false;
 	}
-	json_object_foreach (o, name, value) {
+	json_object_foreach(o, name, value) {
 		const struct conf_key *k = keys;
 		while (k->name && strcmp(k->name, name) != 0)
 			k++;
@@ -235,7 +235,8 @@ void conf_not_one_of(
 	}
 	const char *near = conf_did_you_mean(text, names, n);
 	if (near)
-		conf_error_add(r->errors, path, "\"%.60s\" is not one of %s; did you mean \"%s\"?", text, list, near);
+		conf_error_add(r->errors, path, "\"%.60s\" is not one of %s; did you mean \"%s\"?",
+		    text, list, near);
 	else
 		conf_error_add(r->errors, path, "\"%.60s\" is not one of %s", text, list);
 }

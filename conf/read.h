@@ -21,25 +21,32 @@ struct conf_key {
 	const char *name;
 	conf_read_fn read;
 	size_t offset;
-	json_int_t min, max;          // numbers; of texts, the longest
-	const char *const *names;     // of an enumeration, in order from 0; ends with NULL
-	const struct conf_key *keys;  // of an object within
+	json_int_t min, max;         // numbers; of texts, the longest
+	const char *const *names;    // of an enumeration, in order from 0; ends with NULL
+	const struct conf_key *keys; // of an object within
 	bool required;
 };
 
 #define CONF_PATH_MAX 256
 
 // `keys` ends with a NULL name. Returns true when no error was added.
-bool conf_read_object(struct conf_reader *r, const struct conf_key *keys, json_t *o,
-    const char *path, void *out);
+bool conf_read_object(
+    struct conf_reader *r, const struct conf_key *keys, json_t *o, const char *path, void *out);
 
-void conf_read_bool(struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
-void conf_read_u16(struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
-void conf_read_u32(struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
-void conf_read_text(struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
-void conf_read_enum(struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out); // int
-void conf_read_addr(struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
-void conf_read_within(struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
+void conf_read_bool(
+    struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
+void conf_read_u16(
+    struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
+void conf_read_u32(
+    struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
+void conf_read_text(
+    struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
+void conf_read_enum(
+    struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out); // int
+void conf_read_addr(
+    struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
+void conf_read_within(
+    struct conf_reader *, const struct conf_key *, json_t *, const char *, void *out);
 
 // A text, or NULL and an error.
 const char *conf_text(struct conf_reader *r, json_t *value, const char *path);
@@ -47,6 +54,7 @@ const char *conf_text(struct conf_reader *r, json_t *value, const char *path);
 void conf_not_one_of(
     struct conf_reader *r, const char *path, const char *text, const char *const *names);
 
-// Calls `read` for each element, with its path and the element of a fresh zeroed array. The array and its length, or NULL and 0.
+// Calls `read` for each element, with its path and the element of a fresh zeroed array. The array
+// and its length, or NULL and 0.
 void *conf_read_list(struct conf_reader *r, json_t *value, const char *path, size_t element,
     void (*read)(struct conf_reader *r, json_t *value, const char *path, void *out), size_t *n);

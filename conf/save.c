@@ -125,8 +125,8 @@ static json_t *route_to_json(const struct conf_route *r)
 	char to[ADDR_TEXT_MAX], via[ADDR_TEXT_MAX];
 	static const uint8_t any[16];
 	bool is_default = r->to.len == 0 && memcmp(r->to.addr.bytes, any, 16) == 0;
-	return json_pack("{s:s,s:s}", "to", is_default ? "default" : ip_prefix_print(&r->to, to), "via",
-	    ip_addr_print(&r->via, via));
+	return json_pack("{s:s,s:s}", "to", is_default ? "default" : ip_prefix_print(&r->to, to),
+	    "via", ip_addr_print(&r->via, via));
 }
 
 static void scalars_to_json(const struct conf *c, json_t *root)
@@ -137,7 +137,8 @@ static void scalars_to_json(const struct conf *c, json_t *root)
 		set_text(root, "idle", "poll");
 	json_t *o = json_object();
 	if (c->hugepages != CONF_HUGEPAGES_AUTO)
-		json_object_set_new(o, "hugepages", json_boolean(c->hugepages == CONF_HUGEPAGES_ON));
+		json_object_set_new(
+		    o, "hugepages", json_boolean(c->hugepages == CONF_HUGEPAGES_ON));
 	set_number(o, "megabytes", c->memory_megabytes, 0);
 	set_object(root, "memory", o);
 	o = json_object();

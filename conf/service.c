@@ -54,7 +54,8 @@ static void read_forward(
 		return;
 	for (unsigned i = 0; i < 4; i++) {
 		if (strcmp(text, later[i]) == 0) {
-			conf_error_add(r->errors, path, "\"%s\": this version forwards by \"dr\" only", text);
+			conf_error_add(
+			    r->errors, path, "\"%s\": this version forwards by \"dr\" only", text);
 			return;
 		}
 	}
@@ -89,7 +90,8 @@ static void read_name(
 		return;
 	if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:[]") !=
 	    strlen(text))
-		conf_error_add(r->errors, path, "has characters other than A-Z a-z 0-9 . _ - : [ ]");
+		conf_error_add(
+		    r->errors, path, "has characters other than A-Z a-z 0-9 . _ - : [ ]");
 	else
 		conf_read_text(r, k, v, path, out);
 }
@@ -122,7 +124,8 @@ static void check_server(struct conf_reader *r, const char *path, const struct c
 	if (s->forward == FORWARD_DR && of->port && s->port != of->port) {
 		snprintf(sub, sizeof(sub), "%s%sport", path, path[0] ? "." : "");
 		conf_error_add(r->errors, sub,
-		    "with forward \"dr\" it must be the service's, %u: the packet is not changed", of->port);
+		    "with forward \"dr\" it must be the service's, %u: the packet is not changed",
+		    of->port);
 	}
 }
 
@@ -164,7 +167,8 @@ static void read_servers(
 }
 
 static const struct conf_key service_keys[] = {
-	{ "name", read_name, offsetof(struct conf_service, name), .max = CONF_SERVICE_NAME_MAX - 1 },
+	{ "name", read_name, offsetof(struct conf_service, name),
+	    .max = CONF_SERVICE_NAME_MAX - 1 },
 	{ "protocol", read_protocol, offsetof(struct conf_service, protocol), .required = true },
 	{ "address", conf_read_addr, offsetof(struct conf_service, address), .required = true },
 	{ "port", conf_read_u16, offsetof(struct conf_service, port), 1, 65535, .required = true },
@@ -176,7 +180,8 @@ static const struct conf_key service_keys[] = {
 };
 
 static const struct conf_key service_edit_keys[] = {
-	{ "name", read_name, offsetof(struct conf_service, name), .max = CONF_SERVICE_NAME_MAX - 1 },
+	{ "name", read_name, offsetof(struct conf_service, name),
+	    .max = CONF_SERVICE_NAME_MAX - 1 },
 	{ "scheduler", read_scheduler, offsetof(struct conf_service, scheduler) },
 	{ "forward", read_forward, offsetof(struct conf_service, forward) },
 	{ "announce", conf_read_bool, offsetof(struct conf_service, announce) },
@@ -220,10 +225,12 @@ static void find_twice(struct conf_reader *r, const struct conf_service *s, cons
 		qsort(places, s->n_servers, sizeof(*places), by_address);
 	for (size_t i = 1; places && i < s->n_servers; i++) {
 		const struct conf_server *a = places[i - 1].server, *b = places[i].server;
-		if (!a->address.family || a->port != b->port || !ip_addr_equal(&a->address, &b->address))
+		if (!a->address.family || a->port != b->port ||
+		    !ip_addr_equal(&a->address, &b->address))
 			continue;
 		char sub[CONF_PATH_MAX + 32], text[ADDR_TEXT_MAX];
-		snprintf(sub, sizeof(sub), "%s%sservers[%zu]", path, path[0] ? "." : "", places[i].index);
+		snprintf(sub, sizeof(sub), "%s%sservers[%zu]", path, path[0] ? "." : "",
+		    places[i].index);
 		conf_error_add(r->errors, sub, "%s is there already, as servers[%zu]",
 		    ip_endpoint_print(&a->address, a->port, text), places[i - 1].index);
 	}
@@ -243,7 +250,8 @@ void conf_read_service(struct conf_reader *r, json_t *o, const char *path, void 
 	char sub[CONF_PATH_MAX];
 	snprintf(sub, sizeof(sub), "%.200s%sservers", path, path[0] ? "." : "");
 	struct conf_reader inner = { r->errors, s };
-	s->servers = conf_read_list(&inner, servers, sub, sizeof(*s->servers), read_server, &s->n_servers);
+	s->servers = conf_read_list(
+	    &inner, servers, sub, sizeof(*s->servers), read_server, &s->n_servers);
 	find_twice(r, s, path);
 }
 

@@ -24,7 +24,8 @@ json_t *rpc_error_message(json_t *id, int code, const char *text, json_t *data)
 		error = json_pack("{s:i,s:s}", "code", code, "message", "error");
 	if (data)
 		json_object_set_new(error, "data", data);
-	return json_pack("{s:s,s:O,s:o}", "jsonrpc", "2.0", "id", id ? id : json_null(), "error", error);
+	return json_pack(
+	    "{s:s,s:O,s:o}", "jsonrpc", "2.0", "id", id ? id : json_null(), "error", error);
 }
 
 static void batch_answered(struct rpc_client *c, struct rpc_batch *b)
@@ -134,7 +135,8 @@ static void request(struct rpc_client *c, json_t *o, struct rpc_batch *b, size_t
 	if (!m)
 		rpc_error(call, RPC_NO_METHOD, NULL, "no method \"%.80s\"", name);
 	else if (params && !json_is_object(params))
-		rpc_error(call, RPC_INVALID_PARAMS, NULL, "parameters are given by name, in an object");
+		rpc_error(
+		    call, RPC_INVALID_PARAMS, NULL, "parameters are given by name, in an object");
 	else
 		m->run(call, call->params, c->server->arg);
 }
@@ -145,7 +147,8 @@ static void batch(struct rpc_client *c, json_t *list)
 	struct rpc_batch *b = calloc(1, sizeof(*b));
 	if (n < 1 || n > BATCH_MAX || !b) {
 		free(b);
-		rpc_client_write(c, rpc_error_message(NULL, RPC_INVALID_REQUEST, "a batch has 1 to 1000 requests", NULL));
+		rpc_client_write(c, rpc_error_message(NULL, RPC_INVALID_REQUEST,
+		                        "a batch has 1 to 1000 requests", NULL));
 		return;
 	}
 	b->answers = json_array();
@@ -161,7 +164,8 @@ void rpc_handle(struct rpc_client *c, const char *text, size_t n)
 	json_error_t e;
 	json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (!root) {
-		rpc_client_fail(c, RPC_PARSE_ERROR, "line %d, column %d: %s", e.line, e.column, e.text);
+		rpc_client_fail(
+		    c, RPC_PARSE_ERROR, "line %d, column %d: %s", e.line, e.column, e.text);
 		return;
 	}
 	if (json_is_array(root))
@@ -173,7 +177,8 @@ void rpc_handle(struct rpc_client *c, const char *text, size_t n)
 
 // ---- listening ----
 
-static void on_accept(struct evconnlistener *, evutil_socket_t fd, struct sockaddr *, int, void *arg)
+static void on_accept(
+    struct evconnlistener *, evutil_socket_t fd, struct sockaddr *, int, void *arg)
 {
 	rpc_client_new(arg, fd);
 }
@@ -248,8 +253,8 @@ static int listen_on(struct rpc_server *s, const char *path)
 		s->device = st.st_dev;
 	}
 	if (ret == 0) {
-		s->listener = evconnlistener_new(s->base, on_accept, s,
-		    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 64, fd);
+		s->listener = evconnlistener_new(
+		    s->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 64, fd);
 		ret = s->listener ? 0 : -ENOMEM;
 	}
 	if (ret < 0)

@@ -14,8 +14,8 @@
 #include "log.h"
 #include "rpc_private.h"
 
-// A client that was cut off may still be writing; if the socket were closed then, it would be reset and never
-// read why. So much is thrown away, for so long.
+// A client that was cut off may still be writing; if the socket were closed then, it would be reset
+// and never read why. So much is thrown away, for so long.
 #define LINGER_S     5
 #define LINGER_BYTES (256u << 20)
 #define READ_CHUNK   65536
@@ -80,8 +80,8 @@ void rpc_client_answered(struct rpc_client *c)
 	event_active(c->turn, EV_TIMEOUT, 0);
 }
 
-// The length of the first line without its newline, or -1 when it is not complete. What was searched is not
-// searched again.
+// The length of the first line without its newline, or -1 when it is not complete. What was
+// searched is not searched again.
 static ssize_t line_length(struct rpc_client *c, struct evbuffer *in)
 {
 	struct evbuffer_ptr from;
@@ -132,7 +132,8 @@ static void on_turn(evutil_socket_t, short, void *arg)
 		ssize_t n = line_length(c, in);
 		size_t have = evbuffer_get_length(in);
 		if (n > (ssize_t)limit || (n < 0 && have > limit)) {
-			rpc_client_fail(c, RPC_INVALID_REQUEST, "request longer than %zu bytes", limit);
+			rpc_client_fail(
+			    c, RPC_INVALID_REQUEST, "request longer than %zu bytes", limit);
 		} else if (n >= 0) {
 			take_line(c, in, n, 1);
 		} else if (c->eof && have) {

@@ -64,8 +64,8 @@ enum mail_result order_settings_run(struct worker *w, struct mail *m)
 {
 	const struct order_settings *o = order_of(m, order_settings);
 	w->timeouts = o->timeouts;
-	w->punt_limit.per_s = o->punt_per_s;
-	w->icmp_limit.per_s = o->icmp_per_s;
+	rate_limit_set(&w->punt_limit, o->punt_per_s, w->now);
+	rate_limit_set(&w->icmp_limit, o->icmp_per_s, w->now);
 	return MAIL_DONE;
 }
 

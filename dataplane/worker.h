@@ -118,14 +118,24 @@ static inline void drop(struct worker *w, struct rte_mbuf *m, enum drop_reason r
 	rte_pktmbuf_free(m);
 }
 
+static inline uint32_t rate_limit_most(uint32_t per_s)
+{
+	return per_s >= 10 ? per_s * 10 : per_s ? TICKS_PER_SECOND : 0;
+}
+
+// Begins with all the tokens there can be.
+static inline void rate_limit_set(struct rate_limit *l, uint32_t per_s, uint32_t now)
+{
+	*l = (struct rate_limit){ per_s, rate_limit_most(per_s), now };
+}
+
 // True when one more is allowed now.
 static inline bool rate_limit_take(struct rate_limit *l, uint32_t now)
 {
 	uint32_t passed = now - l->last;
 	if (passed) {
-		uint64_t most = l->per_s >= 10 ? (uint64_t)l->per_s * 10 : 100;
 		uint64_t tokens = l->tokens + (uint64_t)passed * l->per_s;
-		l->tokens = tokens < most ? tokens : most;
+		l->tokens = RTE_MIN(tokens, rate_limit_most(l->per_s));
 		l->last = now;
 	}
 	if (l->tokens < TICKS_PER_SECOND)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// wrr: in each round of the list, the servers whose weight is at least the current weight; from round to round the
-// current weight goes down by the greatest common divisor of all weights, and then begins anew
-// at the highest. The current weight is carried across changes; the position is not.
+// wrr: in each round of the list, the servers whose weight is at least the current weight; from
+// round to round the current weight goes down by the greatest common divisor of all weights, and
+// then begins anew at the highest. The current weight is carried across changes; the position is
+// not.
 
 #include "sched.h"
 
@@ -52,8 +53,8 @@ static void wrr_changed(
 		w[CURRENT] = w[CURRENT] / w[STEP] * w[STEP] + 1;
 }
 
-// The current weight of the next round. Rounds in which no server could qualify, since the heavy ones are
-// overloaded, are skipped in one step, but for the last.
+// The current weight of the next round. Rounds in which no server could qualify, since the heavy
+// ones are overloaded, are skipped in one step, but for the last.
 static int64_t next_weight(const int64_t *w, const struct sched_list *list)
 {
 	int64_t current = w[CURRENT] - w[STEP], best = w[STEP];

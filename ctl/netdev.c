@@ -134,7 +134,7 @@ static bool has_addresses(const char *ifname)
 int netdev_info(const char *ifname, struct netdev_info *out)
 {
 	struct ifreq mac = {}, mtu = {};
-	unsigned flags;
+	unsigned flags = 0;
 	*out = (struct netdev_info){ .ifindex = if_nametoindex(ifname) };
 	if (!out->ifindex)
 		return -ENODEV;

@@ -44,7 +44,8 @@ static unsigned data_room(const struct conf *c)
 		if (!m && c->ports[i].kind == CONF_DEVICE_LINUX &&
 		    netdev_info(c->ports[i].device, &info) == 0)
 			m = info.mtu;
-		mtu = RTE_MAX(mtu, RTE_MIN(m, 16000u));
+		if (m > mtu)
+			mtu = m > 16000 ? 16000 : m;
 	}
 	unsigned room = RTE_ALIGN_CEIL(mtu + FRAME_OVERHEAD, 1024u);
 	return RTE_MAX(room, 2048u) + RTE_PKTMBUF_HEADROOM;
@@ -54,6 +55,37 @@ size_t ports_packet_bytes(const struct conf *c)
 {
 	// An element's header and the pool's padding: 192 bytes are enough.
 	return (size_t)packets_wanted(c) * (data_room(c) + sizeof(struct rte_mbuf) + 192);
+}
+
+static bool has_pci(const struct conf *c)
+{
+	for (size_t i = 0; i < c->n_ports; i++) {
+		if (c->ports[i].kind == CONF_DEVICE_PCI)
+			return true;
+	}
+	return false;
+}
+
+// As rte_pktmbuf_pool_create(), but packets may lie across pages when no device reads them by their
+// physical address. AF_XDP wants that: the driver registers count x size bytes from the pool's
+// beginning with the kernel, and packets behind, where gaps at page ends have pushed them, would
+// silently never leave.
+static struct rte_mempool *make_pool(const struct conf *c)
+{
+	struct rte_pktmbuf_pool_private private = { .mbuf_data_room_size = data_room(c) };
+	unsigned flags = has_pci(c) ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+	struct rte_mempool *p = rte_mempool_create_empty("packets", packets_wanted(c),
+	    sizeof(struct rte_mbuf) + data_room(c), POOL_CACHE, sizeof(private), SOCKET_ID_ANY,
+	    flags);
+	if (!p)
+		return NULL;
+	rte_pktmbuf_pool_init(p, &private);
+	if (rte_mempool_populate_default(p) < 0) {
+		rte_mempool_free(p);
+		return NULL;
+	}
+	rte_mempool_obj_iter(p, rte_pktmbuf_init, NULL);
+	return p;
 }
 
 // ---- devices ----
@@ -185,7 +217,7 @@ fail:
 	return ret;
 }
 
-// AF_XDP where it binds, else AF_PACKET.
+// AF_XDP where it binds and the pool suits it (make_pool()), else AF_PACKET.
 static int open_linux(
     struct ports *p, struct port_setup *s, unsigned queues, unsigned n_workers, char *error)
 {
@@ -214,7 +246,7 @@ static int open_linux(
 
 	bool may_xdp = s->conf->driver == CONF_DRIVER_AF_XDP ||
 	               (queues <= RTE_MAX(info.combined_channels, 1u) && info.mtu <= 3498);
-	if (s->conf->driver != CONF_DRIVER_AF_PACKET && may_xdp) {
+	if (s->conf->driver != CONF_DRIVER_AF_PACKET && may_xdp && p->packed) {
 		ret = attach_linux(s, true, queues, error);
 		if (ret == 0)
 			ret = configure(p, s, queues, n_workers, error);
@@ -332,8 +364,8 @@ int ports_open(
     const struct conf *c, struct crew *crew, struct ports *p, char error[static PORTS_ERROR_MAX])
 {
 	*p = (struct ports){};
-	p->pool = rte_pktmbuf_pool_create(
-	    "packets", packets_wanted(c), POOL_CACHE, 0, data_room(c), SOCKET_ID_ANY);
+	p->pool = make_pool(c);
+	p->packed = !has_pci(c);
 	if (!p->pool) {
 		snprintf(error, PORTS_ERROR_MAX,
 		    "no memory for %u packets of %u bytes (memory.megabytes?)", packets_wanted(c),

@@ -28,6 +28,7 @@ struct port_setup {
 struct ports {
 	unsigned n;
 	struct rte_mempool *pool;
+	bool packed; // the pool has no gaps, see make_pool()
 	struct port_setup list[PORTS_MAX];
 };
 

@@ -12,6 +12,7 @@
 #include "defaults.h"
 #include "service.h"
 
+#define CPU_MAX     1023    // of cpu_set_t
 #define TIMEOUT_MAX 2678400 // 31 days, as ipvsadm --set
 
 // ---- ports ----
@@ -40,18 +41,18 @@ static void read_device(
 		    r->errors, path, "is longer than %zu characters", sizeof(p->device) - 1);
 	} else if (strncmp(text, "linux:", 6) == 0) {
 		p->kind = CONF_DEVICE_LINUX;
-		strcpy(p->device, text + 6);
+		strlcpy(p->device, text + 6, sizeof(p->device));
 		if (!text[6] || strlen(text + 6) >= IF_NAMESIZE || strpbrk(text + 6, "/, "))
 			conf_error_add(
 			    r->errors, path, "\"%.60s\" is not the name of an interface", text + 6);
 	} else if (strncmp(text, "vdev:", 5) == 0) {
 		p->kind = CONF_DEVICE_VDEV;
-		strcpy(p->device, text + 5);
+		strlcpy(p->device, text + 5, sizeof(p->device));
 		if (strncmp(text + 5, "net_", 4) != 0)
 			conf_error_add(r->errors, path, "a DPDK device's name begins with net_");
 	} else if (is_pci(text)) {
 		p->kind = CONF_DEVICE_PCI;
-		strcpy(p->device, text);
+		strlcpy(p->device, text, sizeof(p->device));
 	} else {
 		conf_error_add(r->errors, path,
 		    "\"%.60s\" is neither a PCI address (0000:3b:00.0), nor linux:INTERFACE, nor "
@@ -111,14 +112,14 @@ static const struct conf_key port_keys[] = {
 static void read_port(struct conf_reader *r, json_t *v, const char *path, void *out)
 {
 	struct conf_port *p = out;
-	char sub[CONF_PATH_MAX + 16];
+	char sub[CONF_PATH_MAX];
 	bool good = conf_read_object(r, port_keys, v, path, p);
 	if (good && p->kind != CONF_DEVICE_LINUX && p->driver != CONF_DRIVER_AUTO) {
-		snprintf(sub, sizeof(sub), "%s.driver", path);
+		conf_path_join(sub, path, "driver");
 		conf_error_add(r->errors, sub, "is for linux: devices only");
 	}
 	if (good && p->kind == CONF_DEVICE_LINUX && strcmp(p->name, p->device) == 0) {
-		snprintf(sub, sizeof(sub), "%s.name", path);
+		conf_path_join(sub, path, "name");
 		conf_error_add(
 		    r->errors, sub, "is the name of the interface itself; the twin needs another");
 	}
@@ -152,8 +153,8 @@ static void read_route(struct conf_reader *r, json_t *v, const char *path, void 
 	if (!route->to.addr.family)
 		route->to.addr.family = route->via.family;
 	if (route->to.addr.family != route->via.family) {
-		char sub[CONF_PATH_MAX + 16];
-		snprintf(sub, sizeof(sub), "%s.via", path);
+		char sub[CONF_PATH_MAX];
+		conf_path_join(sub, path, "via");
 		conf_error_add(r->errors, sub, "is not of the route's address family");
 	}
 }
@@ -184,8 +185,12 @@ static void read_workers(
 		json_t *e = json_array_get(v, i);
 		snprintf(sub, sizeof(sub), "%.200s[%zu]", path, i);
 		n = json_integer_value(e);
-		if (!json_is_integer(e) || n < 0 || n > 1023)
+		if (!json_is_integer(e))
 			conf_error_add(r->errors, sub, "is not a CPU number");
+		else if (n < 0 || n > CPU_MAX)
+			conf_error_add(r->errors, sub,
+			    "no such CPU: %" JSON_INTEGER_FORMAT " is not between 0 and %d", n,
+			    CPU_MAX);
 		for (size_t k = 0; k < i; k++) {
 			if (json_is_integer(e) && c->worker_cpus[k] == n)
 				conf_error_add(
@@ -277,66 +282,57 @@ static const struct conf_key top_keys[] = {
 
 // ---- what must hold between them ----
 
-struct place {
-	const void *what;
-	size_t index;
-};
-
-static int places_by(const struct place *x, const struct place *y, int d)
+// Services that are broken have been reported as such.
+static bool broken(const struct conf_service *s)
 {
-	return d ? d : x->index < y->index ? -1 : x->index > y->index;
+	return !s->port || !s->address.family || !s->protocol;
 }
 
-static int service_key_compare(const struct conf_service *a, const struct conf_service *b)
+static int key_compare(const void *x, const void *y)
 {
+	const struct conf_service *a = x, *b = y;
 	int d = (int)a->protocol - b->protocol;
 	if (!d)
 		d = ip_addr_compare(&a->address, &b->address);
 	return d ? d : (int)a->port - b->port;
 }
 
-static int by_key(const void *a, const void *b)
+static void key_again(struct conf_reader *r, const void *list, size_t first, size_t again, void *)
 {
-	return places_by(a, b,
-	    service_key_compare(((const struct place *)a)->what, ((const struct place *)b)->what));
+	const struct conf_service *s = (const struct conf_service *)list + again;
+	char path[64], text[ADDR_TEXT_MAX];
+	if (broken(s))
+		return;
+	snprintf(path, sizeof(path), "services[%zu]", again);
+	conf_error_add(r->errors, path, "%s %s is there already, as services[%zu]",
+	    protocol_name(s->protocol), ip_endpoint_print(&s->address, s->port, text), first);
 }
 
-static int name_compare(const struct conf_service *a, const struct conf_service *b)
+static int name_compare(const void *a, const void *b)
 {
-	return strcmp(a->name, b->name);
+	return strcmp(
+	    ((const struct conf_service *)a)->name, ((const struct conf_service *)b)->name);
 }
 
-static int by_name(const void *a, const void *b)
+static void name_again(struct conf_reader *r, const void *list, size_t first, size_t again, void *)
 {
-	return places_by(
-	    a, b, name_compare(((const struct place *)a)->what, ((const struct place *)b)->what));
+	const struct conf_service *s = (const struct conf_service *)list + again;
+	char path[64];
+	if (broken(s))
+		return;
+	snprintf(path, sizeof(path), "services[%zu].name", again);
+	conf_error_add(
+	    r->errors, path, "\"%s\" is the name of services[%zu] already", s->name, first);
 }
 
-static void services_twice(struct conf_errors *errors, const struct conf *c,
-    int (*order)(const void *, const void *),
-    int (*compare)(const struct conf_service *, const struct conf_service *), const char *key)
+static void services_twice(struct conf_reader *r, const struct conf *c)
 {
-	struct place *p = calloc(c->n_services + 1, sizeof(*p));
-	for (size_t i = 0; p && i < c->n_services; i++)
-		p[i] = (struct place){ &c->services[i], i };
-	if (p)
-		qsort(p, c->n_services, sizeof(*p), order);
-	for (size_t i = 1; p && i < c->n_services; i++) {
-		const struct conf_service *a = p[i - 1].what, *b = p[i].what;
-		char path[64], text[ADDR_TEXT_MAX];
-		// Those that are broken have been reported as such.
-		if (!a->port || !a->address.family || !a->protocol || compare(a, b) != 0)
-			continue;
-		snprintf(path, sizeof(path), "services[%zu]%s", p[i].index, key);
-		if (key[0])
-			conf_error_add(errors, path, "\"%s\" is the name of services[%zu] already",
-			    b->name, p[i - 1].index);
-		else
-			conf_error_add(errors, path, "%s %s is there already, as services[%zu]",
-			    protocol_name(b->protocol),
-			    ip_endpoint_print(&b->address, b->port, text), p[i - 1].index);
-	}
-	free(p);
+	struct conf_twice t = { c->services, c->n_services, sizeof(*c->services), key_compare,
+		key_again };
+	conf_find_twice(r, &t);
+	t.compare = name_compare;
+	t.found = name_again;
+	conf_find_twice(r, &t);
 }
 
 static void ports_twice(struct conf_errors *errors, const struct conf *c)
@@ -374,8 +370,7 @@ struct conf *conf_parse(json_t *root, struct conf_errors *errors)
 		c->worker_cpus[i] = -1;
 	conf_read_object(&r, top_keys, root, "", c);
 	ports_twice(errors, c);
-	services_twice(errors, c, by_key, service_key_compare, "");
-	services_twice(errors, c, by_name, name_compare, ".name");
+	services_twice(&r, c);
 	if (errors->n == before)
 		return c;
 	conf_free(c);

@@ -2,92 +2,29 @@
 
 #include "read.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// ---- errors ----
-
-void conf_error_add(struct conf_errors *errors, const char *path, const char *format, ...)
-{
-	struct conf_error e = {};
-	struct conf_error *list = reallocarray(errors->list, errors->n + 1, sizeof(*list));
-	va_list ap;
-	if (!list)
-		return;
-	errors->list = list;
-	va_start(ap, format);
-	if (vasprintf(&e.text, format, ap) < 0)
-		e.text = NULL;
-	va_end(ap);
-	e.path = strdup(path);
-	if (!e.text || !e.path) {
-		free(e.text);
-		free(e.path);
-		return;
-	}
-	list[errors->n++] = e;
-}
-
-void conf_errors_clear(struct conf_errors *errors)
-{
-	for (size_t i = 0; i < errors->n; i++) {
-		free(errors->list[i].path);
-		free(errors->list[i].text);
-	}
-	free(errors->list);
-	*errors = (struct conf_errors){};
-}
-
-// Edit distance (insert, delete, replace, swap of neighbours) by rows.
-static unsigned distance(const char *a, const char *b)
-{
-	enum { MAX = 40 };
-	size_t n = strlen(a), m = strlen(b);
-	unsigned row[3][MAX + 1];
-	if (n > MAX || m > MAX)
-		return MAX;
-	for (size_t j = 0; j <= m; j++)
-		row[0][j] = j;
-	for (size_t i = 1; i <= n; i++) {
-		unsigned *now = row[i % 3], *before = row[(i + 2) % 3], *second = row[(i + 1) % 3];
-		now[0] = i;
-		for (size_t j = 1; j <= m; j++) {
-			unsigned d = before[j - 1] + (a[i - 1] != b[j - 1]);
-			d = before[j] + 1 < d ? before[j] + 1 : d;
-			d = now[j - 1] + 1 < d ? now[j - 1] + 1 : d;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				d = second[j - 2] + 1 < d ? second[j - 2] + 1 : d;
-			now[j] = d;
-		}
-	}
-	return row[n % 3][m];
-}
-
-const char *conf_did_you_mean(const char *text, const char *const *names, size_t n)
-{
-	const char *best = NULL;
-	unsigned nearest = strlen(text) < 4 ? 2 : 3; // so many mistakes and more are another word
-	for (size_t i = 0; i < n; i++) {
-		unsigned d = distance(text, names[i]);
-		if (d < nearest) {
-			nearest = d;
-			best = names[i];
-		}
-	}
-	return best;
-}
-
 // ---- objects ----
+
+// A list or an object with this many errors is not read further: the file is of another kind.
+#define ERRORS_ENOUGH 10000
+
+static bool enough(struct conf_reader *r, size_t before, const char *path)
+{
+	if (r->errors->n - before < ERRORS_ENOUGH)
+		return false;
+	conf_error_add(r->errors, path, "too many errors, the rest is not read");
+	return true;
+}
 
 static void unknown_key(
     struct conf_reader *r, const struct conf_key *keys, const char *key, const char *path)
 {
-	const char *names[64];
+	const char *names[CONF_KEYS_MAX];
 	size_t n = 0;
-	for (; keys[n].name; n++)
+	for (; keys[n].name && n < CONF_KEYS_MAX; n++)
 		names[n] = keys[n].name;
 	const char *near = conf_did_you_mean(key, names, n);
 	if (near)
@@ -96,9 +33,14 @@ static void unknown_key(
 		conf_error_add(r->errors, path, "unknown key");
 }
 
-static void join(char *out, const char *path, const char *key)
+const char *conf_path_join(char out[static CONF_PATH_MAX], const char *path, const char *key)
 {
-	snprintf(out, CONF_PATH_MAX, "%s%s%.100s", path, path[0] ? "." : "", key);
+	size_t n = strlcpy(out, path, CONF_PATH_MAX);
+	if (n && n < CONF_PATH_MAX - 1)
+		out[n++] = '.';
+	if (n < CONF_PATH_MAX)
+		strlcpy(out + n, key, CONF_PATH_MAX - n);
+	return out;
 }
 
 bool conf_read_object(
@@ -116,16 +58,20 @@ bool conf_read_object(
 		const struct conf_key *k = keys;
 		while (k->name && strcmp(k->name, name) != 0)
 			k++;
-		join(sub, path, name);
-		if (!k->name)
-			unknown_key(r, keys, name, sub);
+		if (k->name)
+			continue;
+		if (enough(r, before, path))
+			break;
+		unknown_key(r, keys, name, conf_path_join(sub, path, name));
 	}
 	for (const struct conf_key *k = keys; k->name; k++) {
 		value = json_object_get(o, k->name);
-		join(sub, path, k->name);
+		if (!value && !k->required)
+			continue;
+		conf_path_join(sub, path, k->name);
 		if (value)
 			k->read(r, k, value, sub, (char *)out + k->offset);
-		else if (k->required)
+		else
 			conf_error_add(r->errors, sub, "is missing");
 	}
 	return r->errors->n == before;
@@ -141,18 +87,62 @@ void conf_read_within(
 void *conf_read_list(struct conf_reader *r, json_t *value, const char *path, size_t element,
     void (*read)(struct conf_reader *r, json_t *value, const char *path, void *out), size_t *n)
 {
+	size_t before = r->errors->n, size = json_array_size(value);
 	*n = 0;
 	if (!json_is_array(value)) {
 		conf_error_add(r->errors, path, "is not a list");
 		return NULL;
 	}
-	char *list = calloc(json_array_size(value) + 1, element);
-	for (size_t i = 0; list && i < json_array_size(value); i++) {
+	char *list = calloc(size + 1, element);
+	if (!list) {
+		conf_error_add(r->errors, path, "out of memory");
+		return NULL;
+	}
+	while (*n < size && !enough(r, before, path)) {
 		char sub[CONF_PATH_MAX];
-		snprintf(sub, sizeof(sub), "%.200s[%zu]", path, i);
-		read(r, json_array_get(value, i), sub, list + element * (*n)++);
+		snprintf(sub, sizeof(sub), "%.200s[%zu]", path, *n);
+		read(r, json_array_get(value, *n), sub, list + element * *n);
+		(*n)++;
 	}
 	return list;
+}
+
+struct place {
+	const void *what;
+	size_t index;
+};
+
+static int place_compare(const void *x, const void *y, void *arg)
+{
+	const struct place *a = x, *b = y;
+	const struct conf_twice *t = arg;
+	int d = t->compare(a->what, b->what);
+	return d ? d : a->index < b->index ? -1 : a->index > b->index;
+}
+
+void conf_find_twice(struct conf_reader *r, const struct conf_twice *t)
+{
+	struct place *places = calloc(t->n + 1, sizeof(*places));
+	size_t *first = calloc(t->n + 1, sizeof(*first)); // of its equals; by index
+	if (!places || !first) {
+		conf_error_add(r->errors, "", "out of memory");
+		goto out;
+	}
+	for (size_t i = 0; i < t->n; i++)
+		places[i] = (struct place){ (const char *)t->list + i * t->element, i };
+	qsort_r(places, t->n, sizeof(*places), place_compare, (void *)t);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct place *p = &places[i];
+		bool again = i > 0 && t->compare(p[-1].what, p->what) == 0;
+		first[p->index] = again ? first[p[-1].index] : p->index;
+	}
+	for (size_t i = 0; i < t->n; i++) {
+		if (first[i] != i)
+			t->found(r, t->list, first[i], i, t->arg);
+	}
+out:
+	free(places);
+	free(first);
 }
 
 // ---- values ----
@@ -219,9 +209,9 @@ void conf_read_text(
 	if (!text[0])
 		conf_error_add(r->errors, path, "is empty");
 	else if ((json_int_t)strlen(text) > k->max)
-		conf_error_add(r->errors, path, "is longer than %d characters", (int)k->max);
+		conf_error_add(r->errors, path, "is longer than %d bytes", (int)k->max);
 	else
-		strcpy(out, text); // fits: max is one less than the field
+		strlcpy(out, text, k->max + 1); // max is one less than the field
 }
 
 void conf_not_one_of(

@@ -16,35 +16,6 @@
 static const char *const forward_names[] = { "dr", NULL };
 static const char *const protocol_names[] = { "tcp", "udp", NULL };
 
-const char *forward_name(enum forward f)
-{
-	return f == FORWARD_LOCAL ? "local" : "dr";
-}
-
-int forward_parse(const char *text, enum forward *out)
-{
-	if (strcmp(text, "dr") != 0)
-		return -EINVAL;
-	*out = FORWARD_DR;
-	return 0;
-}
-
-const char *protocol_name(uint8_t protocol)
-{
-	return protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "?";
-}
-
-int protocol_parse(const char *text, uint8_t *out)
-{
-	if (strcmp(text, "tcp") == 0)
-		*out = IPPROTO_TCP;
-	else if (strcmp(text, "udp") == 0)
-		*out = IPPROTO_UDP;
-	else
-		return -EINVAL;
-	return 0;
-}
-
 static void read_forward(
     struct conf_reader *r, const struct conf_key *, json_t *v, const char *path, void *out)
 {
@@ -77,7 +48,7 @@ static void read_scheduler(
 	if (!text)
 		return;
 	if (sched_find(text))
-		strcpy(out, text); // names are shorter than CONF_SCHED_NAME_MAX
+		strlcpy(out, text, CONF_SCHED_NAME_MAX); // names are shorter
 	else
 		conf_not_one_of(r, path, text, sched_names());
 }
@@ -116,13 +87,13 @@ static const struct conf_key server_edit_keys[] = {
 static void check_server(struct conf_reader *r, const char *path, const struct conf_service *of,
     const struct conf_server *s)
 {
-	char sub[CONF_PATH_MAX + 16];
+	char sub[CONF_PATH_MAX];
 	if (s->address.family && of->address.family && s->address.family != of->address.family) {
-		snprintf(sub, sizeof(sub), "%s%saddress", path, path[0] ? "." : "");
+		conf_path_join(sub, path, "address");
 		conf_error_add(r->errors, sub, "is not of the service's address family");
 	}
 	if (s->forward == FORWARD_DR && of->port && s->port != of->port) {
-		snprintf(sub, sizeof(sub), "%s%sport", path, path[0] ? "." : "");
+		conf_path_join(sub, path, "port");
 		conf_error_add(r->errors, sub,
 		    "with forward \"dr\" it must be the service's, %u: the packet is not changed",
 		    of->port);
@@ -202,39 +173,23 @@ void conf_default_name(const struct conf_service *s, char name[static CONF_SERVI
 	    ip_endpoint_print(&s->address, s->port, text));
 }
 
-struct place {
-	const struct conf_server *server;
-	size_t index;
-};
-
-static int by_address(const void *a, const void *b)
+static int server_compare(const void *x, const void *y)
 {
-	const struct place *x = a, *y = b;
-	int d = ip_addr_compare(&x->server->address, &y->server->address);
-	if (!d)
-		d = (int)x->server->port - y->server->port;
-	return d ? d : x->index < y->index ? -1 : 1;
+	const struct conf_server *a = x, *b = y;
+	int d = ip_addr_compare(&a->address, &b->address);
+	return d ? d : (int)a->port - b->port;
 }
 
-static void find_twice(struct conf_reader *r, const struct conf_service *s, const char *path)
+static void server_again(
+    struct conf_reader *r, const void *list, size_t first, size_t again, void *path)
 {
-	struct place *places = calloc(s->n_servers + 1, sizeof(*places));
-	for (size_t i = 0; places && i < s->n_servers; i++)
-		places[i] = (struct place){ &s->servers[i], i };
-	if (places)
-		qsort(places, s->n_servers, sizeof(*places), by_address);
-	for (size_t i = 1; places && i < s->n_servers; i++) {
-		const struct conf_server *a = places[i - 1].server, *b = places[i].server;
-		if (!a->address.family || a->port != b->port ||
-		    !ip_addr_equal(&a->address, &b->address))
-			continue;
-		char sub[CONF_PATH_MAX + 32], text[ADDR_TEXT_MAX];
-		snprintf(sub, sizeof(sub), "%s%sservers[%zu]", path, path[0] ? "." : "",
-		    places[i].index);
-		conf_error_add(r->errors, sub, "%s is there already, as servers[%zu]",
-		    ip_endpoint_print(&a->address, a->port, text), places[i - 1].index);
-	}
-	free(places);
+	const struct conf_server *s = (const struct conf_server *)list + again;
+	char sub[CONF_PATH_MAX + 32], text[ADDR_TEXT_MAX];
+	if (!s->address.family) // reported as broken
+		return;
+	snprintf(sub, sizeof(sub), "%s[%zu]", (const char *)path, again);
+	conf_error_add(r->errors, sub, "%s is there already, as servers[%zu]",
+	    ip_endpoint_print(&s->address, s->port, text), first);
 }
 
 void conf_read_service(struct conf_reader *r, json_t *o, const char *path, void *out)
@@ -248,11 +203,12 @@ void conf_read_service(struct conf_reader *r, json_t *o, const char *path, void 
 	if (!servers)
 		return;
 	char sub[CONF_PATH_MAX];
-	snprintf(sub, sizeof(sub), "%.200s%sservers", path, path[0] ? "." : "");
+	conf_path_join(sub, path, "servers");
 	struct conf_reader inner = { r->errors, s };
 	s->servers = conf_read_list(
 	    &inner, servers, sub, sizeof(*s->servers), read_server, &s->n_servers);
-	find_twice(r, s, path);
+	conf_find_twice(r, &(struct conf_twice){ s->servers, s->n_servers, sizeof(*s->servers),
+	                       server_compare, server_again, sub });
 }
 
 int conf_parse_service(json_t *o, const struct conf_service *base, struct conf_service *out,

@@ -2,8 +2,6 @@
 
 #include "mirror.h"
 
-#include <bsd/sys/queue.h>
-#include <bsd/sys/tree.h>
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -12,15 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "log.h"
-#include "mirror_netlink.h"
-
-#define TWINS_MAX 16
-
-// States of a neighbour in which its MAC may be used.
-#define NUD_USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
+#include "mirror_private.h"
 
 // Hops asked for anew in one turn of the loop after a change of routes.
 #define HOPS_PER_TURN 256
@@ -32,267 +24,13 @@
 #define REFRESH_FAILED_MS 1000
 #define REFRESH_US_EACH   400
 
-struct neighbour {
-	RB_ENTRY(neighbour) entry;
-	TAILQ_ENTRY(neighbour) all;
-	struct netlink_neighbour n;
-	uint64_t asked_ms;
-	unsigned refs;
-	LIST_HEAD(, mirror_hop) hops;
-};
-
-struct mirror_hop {
-	RB_ENTRY(mirror_hop) entry;
-	TAILQ_ENTRY(mirror_hop) all;
-	LIST_ENTRY(mirror_hop) of_neighbour;
-	struct mirror *mirror;
-	struct ip_addr to;
-	unsigned refs;
-	mirror_hop_fn fn;
-	void *arg;
-	struct neighbour *neighbour; // NULL: none needed
-	struct mirror_answer answer;
-	uint32_t round; // in which it was last asked for
-};
-
-struct network { // of an address on a twin
-	TAILQ_ENTRY(network) entry;
-	unsigned ifindex;
-	struct ip_prefix prefix;
-};
-
-struct made { // by us: an address (ifindex) or a route (via)
-	TAILQ_ENTRY(made) entry;
-	unsigned ifindex;
-	struct ip_prefix prefix;
-	struct ip_addr via;
-};
-
-RB_HEAD(hop_tree, mirror_hop);
-RB_HEAD(neighbour_tree, neighbour);
-
-struct mirror {
-	struct netlink requests;
-	struct mnl_socket *events;
-	struct event *on_events, *on_round, *on_refresh;
-	unsigned twins[TWINS_MAX]; // interface index by port, 0: none
-	struct hop_tree hops;
-	TAILQ_HEAD(, mirror_hop) all_hops;
-	struct neighbour_tree neighbours;
-	TAILQ_HEAD(, neighbour) all_neighbours;
-	unsigned n_neighbours;
-	TAILQ_HEAD(, network) networks;
-	TAILQ_HEAD(made_list, made) made;
-	uint32_t round;
-};
-
-static int hop_compare(const struct mirror_hop *a, const struct mirror_hop *b)
-{
-	return ip_addr_compare(&a->to, &b->to);
-}
-
-static int neighbour_compare(const struct neighbour *a, const struct neighbour *b)
-{
-	if (a->n.ifindex != b->n.ifindex)
-		return a->n.ifindex < b->n.ifindex ? -1 : 1;
-	return ip_addr_compare(&a->n.address, &b->n.address);
-}
-
-#define STATIC __attribute__((unused)) static
-RB_GENERATE_INTERNAL(hop_tree, mirror_hop, entry, hop_compare, STATIC)
-RB_GENERATE_INTERNAL(neighbour_tree, neighbour, entry, neighbour_compare, STATIC)
-
-const char *mirror_hop_state_name(enum mirror_hop_state s)
-{
-	static const char *const names[] = {
-		[HOP_NO_ROUTE] = "no route",
-		[HOP_RESOLVING] = "resolving",
-		[HOP_FAILED] = "failed",
-		[HOP_REACHABLE] = "reachable",
-		[HOP_LOCAL] = "local",
-	};
-	return names[s];
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
-
-static int port_of_twin(const struct mirror *m, unsigned ifindex)
+int mirror_port_of_twin(const struct mirror *m, unsigned ifindex)
 {
 	for (int i = 0; i < TWINS_MAX; i++) {
 		if (ifindex && m->twins[i] == ifindex)
 			return i;
 	}
 	return -1;
-}
-
-// ---- neighbours ----
-
-static void ask(struct mirror *m, struct neighbour *nb)
-{
-	nb->asked_ms = now_ms();
-	netlink_ask_neighbour(&m->requests, nb->n.ifindex, &nb->n.address);
-}
-
-static struct neighbour *neighbour_get(struct mirror *m, unsigned ifindex, const struct ip_addr *a)
-{
-	struct neighbour key = { .n = { .ifindex = ifindex, .address = *a } };
-	struct neighbour *nb = RB_FIND(neighbour_tree, &m->neighbours, &key);
-	if (nb) {
-		nb->refs++;
-		return nb;
-	}
-	nb = calloc(1, sizeof(*nb));
-	if (!nb)
-		return NULL;
-	nb->n = key.n;
-	nb->refs = 1;
-	LIST_INIT(&nb->hops);
-	RB_INSERT(neighbour_tree, &m->neighbours, nb);
-	TAILQ_INSERT_TAIL(&m->all_neighbours, nb, all);
-	m->n_neighbours++;
-	ask(m, nb);
-	struct netlink_neighbour known;
-	if (netlink_get_neighbour(&m->requests, ifindex, a, &known) == 0 && known.ifindex)
-		nb->n = known;
-	return nb;
-}
-
-static void neighbour_put(struct mirror *m, struct neighbour *nb)
-{
-	if (!nb || --nb->refs)
-		return;
-	RB_REMOVE(neighbour_tree, &m->neighbours, nb);
-	TAILQ_REMOVE(&m->all_neighbours, nb, all);
-	m->n_neighbours--;
-	netlink_del_neighbour(&m->requests, nb->n.ifindex, &nb->n.address);
-	free(nb);
-}
-
-// ---- hops ----
-
-// The answer with what its neighbour says now; tells the hop's owner when it changed.
-static void hop_settle(struct mirror_hop *h, struct mirror_answer a)
-{
-	const struct neighbour *nb = h->neighbour;
-	if (nb) {
-		bool usable = nb->n.state & NUD_USABLE && nb->n.has_mac;
-		a.state = usable                     ? HOP_REACHABLE
-		          : nb->n.state & NUD_FAILED ? HOP_FAILED
-		                                     : HOP_RESOLVING;
-		a.has_mac = usable;
-		if (usable) {
-			memcpy(a.mac, nb->n.mac, sizeof(a.mac));
-		} else if (h->answer.has_mac && a.state == HOP_RESOLVING &&
-		           h->answer.port == a.port && ip_addr_equal(&h->answer.via, &a.via)) {
-			// The one before, until the kernel knows better or gives up.
-			a.has_mac = true;
-			memcpy(a.mac, h->answer.mac, sizeof(a.mac));
-		}
-	}
-	if (memcmp(&a, &h->answer, sizeof(a)) == 0)
-		return;
-	h->answer = a;
-	h->fn(h, &h->answer, h->arg);
-}
-
-static void hop_set_neighbour(struct mirror *m, struct mirror_hop *h, struct neighbour *nb)
-{
-	struct neighbour *old = h->neighbour;
-	if (old)
-		LIST_REMOVE(h, of_neighbour);
-	h->neighbour = nb;
-	if (nb)
-		LIST_INSERT_HEAD(&nb->hops, h, of_neighbour);
-	neighbour_put(m, old);
-}
-
-static void hop_ask(struct mirror *m, struct mirror_hop *h)
-{
-	struct netlink_route r;
-	struct mirror_answer a;
-	memset(&a, 0, sizeof(a)); // compared as memory
-	a.port = -1;
-	h->round = m->round;
-	int ret = netlink_get_route(&m->requests, &h->to, &r);
-	int port = ret == 0 && !r.local ? port_of_twin(m, r.ifindex) : -1;
-	struct neighbour *nb = NULL;
-	if (ret == 0 && r.local) {
-		a.state = HOP_LOCAL;
-	} else if (port >= 0) {
-		a.port = port;
-		a.via = r.via;
-		a.mtu = r.mtu;
-		a.source = r.source;
-		nb = neighbour_get(m, r.ifindex, r.via.family ? &r.via : &h->to);
-	}
-	hop_set_neighbour(m, h, nb);
-	hop_settle(h, a);
-}
-
-int mirror_hop_new(struct mirror *m, const struct ip_addr *to, mirror_hop_fn fn, void *arg,
-    struct mirror_hop **out)
-{
-	struct mirror_hop key = { .to = *to };
-	struct mirror_hop *h = RB_FIND(hop_tree, &m->hops, &key);
-	if (h) {
-		h->refs++;
-		*out = h;
-		return 0;
-	}
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		return -ENOMEM;
-	h->mirror = m;
-	h->to = *to;
-	h->refs = 1;
-	h->fn = fn;
-	h->arg = arg;
-	h->answer.port = -1;
-	RB_INSERT(hop_tree, &m->hops, h);
-	TAILQ_INSERT_TAIL(&m->all_hops, h, all);
-	*out = h;
-	hop_ask(m, h);
-	return 0;
-}
-
-void mirror_hop_unref(struct mirror_hop *h)
-{
-	struct mirror *m = h->mirror;
-	if (--h->refs)
-		return;
-	hop_set_neighbour(m, h, NULL);
-	RB_REMOVE(hop_tree, &m->hops, h);
-	TAILQ_REMOVE(&m->all_hops, h, all);
-	free(h);
-}
-
-const struct mirror_answer *mirror_hop_answer(const struct mirror_hop *h)
-{
-	return &h->answer;
-}
-
-const struct ip_addr *mirror_hop_address(const struct mirror_hop *h)
-{
-	return &h->to;
-}
-
-unsigned mirror_hop_refs(const struct mirror_hop *h)
-{
-	return h->refs;
-}
-
-void mirror_hop_each(struct mirror *m, void (*fn)(struct mirror_hop *hop, void *arg), void *arg)
-{
-	struct mirror_hop *h, *next;
-	for (h = TAILQ_FIRST(&m->all_hops); h; h = next) {
-		next = TAILQ_NEXT(h, all);
-		fn(h, arg);
-	}
 }
 
 // ---- what the kernel reports ----
@@ -314,34 +52,28 @@ static void on_round(evutil_socket_t, short, void *arg)
 			return;
 		TAILQ_REMOVE(&m->all_hops, h, all);
 		TAILQ_INSERT_TAIL(&m->all_hops, h, all);
-		hop_ask(m, h);
+		mirror_hop_ask(m, h);
 	}
 	event_active(m->on_round, EV_TIMEOUT, 0);
 }
 
 static void neighbour_changed(struct mirror *m, const struct nlmsghdr *msg)
 {
-	struct neighbour key;
-	if (!netlink_parse_neighbour(msg, &key.n))
-		return;
-	struct neighbour *nb = RB_FIND(neighbour_tree, &m->neighbours, &key);
-	if (!nb)
+	struct netlink_neighbour n;
+	if (!netlink_parse_neighbour(msg, &n))
 		return;
 	if (msg->nlmsg_type == RTM_DELNEIGH)
-		key.n.state = NUD_FAILED;
-	nb->n = key.n;
-	struct mirror_hop *h;
-	LIST_FOREACH(h, &nb->hops, of_neighbour)
-		hop_settle(h, h->answer);
+		n.state = NUD_FAILED;
+	mirror_neighbour_changed(m, &n);
 }
 
 // An address that becomes the host's own, or ceases to be, matters only to a hop to just that
 // address. With many VIPs that is the common case.
 static void host_address_changed(struct mirror *m, const struct ip_addr *a)
 {
-	struct mirror_hop key = { .to = *a }, *h = RB_FIND(hop_tree, &m->hops, &key);
+	struct mirror_hop *h = mirror_hop_find(m, a);
 	if (h)
-		hop_ask(m, h);
+		mirror_hop_ask(m, h);
 }
 
 static bool is_host(const struct ip_prefix *p)
@@ -362,7 +94,7 @@ static struct network *network_find(struct mirror *m, unsigned ifindex, const st
 
 static void network_set(struct mirror *m, bool there, unsigned ifindex, const struct ip_prefix *p)
 {
-	if (is_host(p) || port_of_twin(m, ifindex) < 0)
+	if (is_host(p) || mirror_port_of_twin(m, ifindex) < 0)
 		return;
 	struct network *n = network_find(m, ifindex, p);
 	if (there && !n && (n = calloc(1, sizeof(*n)))) {
@@ -411,7 +143,7 @@ static int on_message(const struct nlmsghdr *msg, void *arg)
 	case RTM_NEWLINK:
 	case RTM_DELLINK: {
 		const struct ifinfomsg *i = mnl_nlmsg_get_payload(msg);
-		if (port_of_twin(m, i->ifi_index) >= 0)
+		if (mirror_port_of_twin(m, i->ifi_index) >= 0)
 			start_round(m);
 		break;
 	}
@@ -469,7 +201,7 @@ static void on_events(evutil_socket_t, short, void *arg)
 static void on_refresh(evutil_socket_t, short, void *arg)
 {
 	struct mirror *m = arg;
-	uint64_t now = now_ms(), wait = REFRESH_MS;
+	uint64_t now = mirror_now_ms(), wait = REFRESH_MS;
 	if (m->n_neighbours * REFRESH_US_EACH / 1000ull > wait)
 		wait = m->n_neighbours * REFRESH_US_EACH / 1000;
 	struct neighbour *nb;
@@ -477,7 +209,7 @@ static void on_refresh(evutil_socket_t, short, void *arg)
 		bool bad = nb->n.state & NUD_FAILED || !nb->n.state;
 		if ((bad && now - nb->asked_ms >= REFRESH_FAILED_MS) ||
 		    (nb->n.state & NUD_STALE && now - nb->asked_ms >= wait))
-			ask(m, nb);
+			mirror_neighbour_ask(m, nb);
 	}
 	event_add(m->on_refresh, &(struct timeval){ .tv_usec = REFRESH_TICK_MS * 1000 });
 }
@@ -548,7 +280,7 @@ int mirror_port_of(const struct mirror *m, const struct ip_addr *a)
 	const struct network *n;
 	TAILQ_FOREACH(n, &m->networks, entry) {
 		if (ip_prefix_contains(&n->prefix, a))
-			return port_of_twin(m, n->ifindex);
+			return mirror_port_of_twin(m, n->ifindex);
 	}
 	return -1;
 }
@@ -633,11 +365,11 @@ int mirror_route_del(struct mirror *m, const struct ip_prefix *to, const struct 
 
 void mirror_settle(struct mirror *m, unsigned ms)
 {
-	uint64_t end = now_ms() + ms;
+	uint64_t end = mirror_now_ms() + ms;
 	struct pollfd p = { .fd = mnl_socket_get_fd(m->events), .events = POLLIN };
 	do {
 		on_events(-1, 0, m);
-	} while (now_ms() < end && poll(&p, 1, 20) > 0);
+	} while (mirror_now_ms() < end && poll(&p, 1, 20) > 0);
 	while (TAILQ_FIRST(&m->all_hops) && TAILQ_FIRST(&m->all_hops)->round != m->round)
 		on_round(-1, 0, m);
 }

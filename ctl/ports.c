@@ -147,8 +147,9 @@ static int attach_linux(struct port_setup *s, bool xdp, unsigned queues, char *e
 		while (frame < need)
 			frame *= 2;
 		snprintf(name, sizeof(name), "net_af_packet_%s", s->conf->name);
+		unsigned block = RTE_MAX(frame, 4096u);
 		snprintf(args, sizeof(args), "iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u",
-		    s->conf->device, queues, RTE_MAX(frame, 4096u), frame, DESCRIPTORS);
+		    s->conf->device, queues, block, frame, DESCRIPTORS);
 	}
 	return attach(s, name, args, error);
 }
@@ -164,6 +165,12 @@ static void detach(struct port_setup *s)
 
 // ---- queues ----
 
+static bool queues_in_pairs(const char *driver)
+{
+	return strcmp(driver, "net_af_packet") == 0 || strcmp(driver, "net_tap") == 0 ||
+	       strcmp(driver, "net_af_xdp") == 0;
+}
+
 static int configure(
     struct ports *p, struct port_setup *s, unsigned want_rx, unsigned n_workers, char *error)
 {
@@ -176,11 +183,10 @@ static int configure(
 	s->rx_queues = RTE_MIN(want_rx, info.max_rx_queues);
 	s->tx_queues = RTE_MIN(n_workers, info.max_tx_queues);
 	strlcpy(s->driver, info.driver_name, sizeof(s->driver));
-	// Drivers whose queues come in pairs.
-	if (strcmp(s->driver, "net_af_packet") == 0 || strcmp(s->driver, "net_tap") == 0 ||
-	    strcmp(s->driver, "net_af_xdp") == 0)
-		s->rx_queues = s->tx_queues = RTE_MIN(
-		    RTE_MAX(s->rx_queues, s->tx_queues), info.max_rx_queues);
+	if (queues_in_pairs(s->driver)) {
+		uint16_t pairs = RTE_MAX(s->rx_queues, s->tx_queues);
+		s->rx_queues = s->tx_queues = RTE_MIN(pairs, info.max_rx_queues);
+	}
 
 	struct rte_eth_conf conf = { .rxmode.mq_mode = RTE_ETH_MQ_RX_NONE };
 	uint64_t rss = info.flow_type_rss_offloads &

@@ -22,9 +22,11 @@
 #include <stdint.h>
 
 struct sched_server {
-	uint32_t id;     // of the data plane, opaque to schedulers
-	int32_t weight;  // >= 0; 0: takes no new connections
-	bool overloaded; // over its upper threshold: takes no new connections
+	uint32_t id;    // of the data plane, opaque to schedulers
+	int32_t weight; // >= 0; 0: takes no new connections
+	// Over its upper threshold: takes no new connections. As in IPVS, schedulers are not told
+	// of its changes: it may be set in place between two picks.
+	bool overloaded;
 	// Connections of this server, summed over all workers. Filled in by the caller before
 	// pick() of a scheduler that asks for it with `needs_load`.
 	uint32_t active, inactive;
@@ -32,6 +34,8 @@ struct sched_server {
 
 struct sched_list {
 	uint32_t n;
+	// Which overhead formula to use (see sched_overhead()). Set by the caller, like the loads.
+	bool overhead_total;
 	struct sched_server servers[]; // newest first
 };
 
@@ -43,7 +47,7 @@ struct sched_state {
 enum sched_change {
 	SCHED_ADDED,   // servers[position] of the new list is new
 	SCHED_DELETED, // servers[position] of the old list is gone
-	SCHED_EDITED,  // servers[position] has another weight or flag
+	SCHED_EDITED,  // servers[position] was edited; IPVS restarts wrr even for the same weight
 };
 
 struct sched_ops {
@@ -63,6 +67,15 @@ extern const struct sched_ops sched_rr, sched_wrr, sched_wlc;
 // NULL when there is no scheduler of that name. sched_names() ends with NULL.
 const struct sched_ops *sched_find(const char *name);
 const char *const *sched_names(void);
+
+// What a server's connections cost, in 1/256 of an active one. Kernels before 6.1.181 count an
+// inactive connection as 1, so that it decides among equals only; those since then add the total
+// instead, which makes an active one 257.
+static inline uint64_t sched_overhead(const struct sched_list *list, const struct sched_server *s)
+{
+	uint64_t cost = (uint64_t)s->active * 256 + s->inactive;
+	return list->overhead_total ? cost + s->active : cost;
+}
 
 static inline bool sched_usable(const struct sched_server *s)
 {

@@ -1,43 +1,56 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// wrr: in each round of the list, the servers whose weight is at least the current weight; from
-// round to round the current weight goes down by the greatest common divisor of all weights, and
-// then begins anew at the highest. The current weight is carried across changes; the position is
-// not.
+// wrr: the list is walked in rounds; a round takes the servers whose weight is at least the
+// current weight. From round to round the current weight goes down by the greatest common divisor
+// of the weights, and after the lowest round it begins anew at the highest. A change of the list
+// sends the walk back to the list's head but keeps the current weight.
+//
+// IPVS plays every round, also those that no server qualifies for: with weights 1 and 2^31-1, and
+// the heavy server overloaded, 2^31 of them for one pick. Here such rounds are skipped, with the
+// same picks. Why this is exact: with step = gcd, every weight is a multiple of step, and so the
+// current weight, which starts at highest - (step - 1), is always 1 modulo step and at least 1.
+// Let top be the greatest weight of a server that is not overloaded. Going down, the first round
+// that somebody qualifies for is the next one when that is <= top, else top - (step - 1): the only
+// number that is 1 modulo step within (top - step, top]. Exactly the servers of weight top qualify
+// for it, for all weights are multiples of step. Nothing is divided while picking.
 
 #include "sched.h"
 
-enum { AT, CURRENT, HIGHEST, STEP }; // words of the state
+enum {
+	LAST,    // position of the last pick, -1: the list's head
+	CURRENT, // the current weight
+	HIGHEST, // current weight of the first round; 0 when no server has a weight
+	STEP,    // greatest common divisor of the weights above 0, or 1
+};
 
 static int64_t gcd(int64_t a, int64_t b)
 {
 	while (b) {
-		int64_t r = a % b;
+		int64_t rest = a % b;
 		a = b;
-		b = r;
+		b = rest;
 	}
 	return a;
 }
 
 static void measure(struct sched_state *state, const struct sched_list *list)
 {
-	int64_t step = 0, highest = 0;
+	int64_t step = 0, greatest = 0;
+
 	for (uint32_t i = 0; i < list->n; i++) {
-		int64_t w = list->servers[i].weight;
-		if (w > 0)
-			step = gcd(w, step);
-		if (w > highest)
-			highest = w;
+		int64_t weight = list->servers[i].weight;
+		step = gcd(step, weight);
+		if (weight > greatest)
+			greatest = weight;
 	}
 	state->words[STEP] = step ? step : 1;
-	// The lowest current weight of which the highest weight's servers are the only ones.
-	state->words[HIGHEST] = highest ? highest - (state->words[STEP] - 1) : 0;
+	state->words[HIGHEST] = greatest ? greatest - (step - 1) : 0;
 }
 
 static void wrr_init(struct sched_state *state, const struct sched_list *list)
 {
 	measure(state, list);
-	state->words[AT] = -1;
+	state->words[LAST] = -1;
 	state->words[CURRENT] = state->words[HIGHEST];
 }
 
@@ -45,56 +58,69 @@ static void wrr_changed(
     struct sched_state *state, const struct sched_list *list, enum sched_change, uint32_t)
 {
 	int64_t *w = state->words;
+
 	measure(state, list);
-	w[AT] = -1;
+	w[LAST] = -1;
 	if (w[CURRENT] > w[HIGHEST] || w[CURRENT] == 0)
 		w[CURRENT] = w[HIGHEST];
 	else if (w[STEP] > 1)
 		w[CURRENT] = w[CURRENT] / w[STEP] * w[STEP] + 1;
 }
 
-// The current weight of the next round. Rounds in which no server could qualify, since the heavy
-// ones are overloaded, are skipped in one step, but for the last.
-static int64_t next_weight(const int64_t *w, const struct sched_list *list)
+static int take(int64_t *w, uint32_t position)
 {
-	int64_t current = w[CURRENT] - w[STEP], best = w[STEP];
-	for (uint32_t i = 0; i < list->n; i++) {
-		const struct sched_server *s = &list->servers[i];
-		if (!s->overloaded && s->weight > best)
-			best = s->weight;
-	}
-	if (current > best)
-		current -= (current - best + w[STEP] - 1) / w[STEP] * w[STEP];
-	return current;
+	w[LAST] = position;
+	return position;
 }
 
 static int wrr_pick(struct sched_state *state, const struct sched_list *list)
 {
-	int64_t *w = state->words, last = w[AT], stop = -1;
-	bool last_pass = false, restarted = false;
+	int64_t *w = state->words;
+
 	if (w[HIGHEST] == 0)
 		return -1;
-	for (;;) {
-		while (++w[AT] < (int64_t)list->n) {
-			const struct sched_server *s = &list->servers[w[AT]];
-			if (!s->overloaded && s->weight >= w[CURRENT])
-				return w[AT];
-			if (w[AT] == stop)
-				return -1;
-		}
-		w[AT] = -1;
-		w[CURRENT] = next_weight(w, list);
-		if (w[CURRENT] <= 0) {
-			w[CURRENT] = w[HIGHEST];
-			// Every server was asked for weight 1 or more: there is none.
-			if (last_pass || last == -1)
-				return -1;
-			restarted = true;
-		}
-		last_pass = w[CURRENT] <= w[STEP];
-		if (last_pass && restarted && last != -1)
-			stop = last;
+
+	// The rest of the current round.
+	for (uint32_t i = w[LAST] + 1; i < list->n; i++) {
+		const struct sched_server *s = &list->servers[i];
+		if (!s->overloaded && s->weight >= w[CURRENT])
+			return take(w, i);
 	}
+
+	// The next round, or the nearest one below it that somebody qualifies for.
+	int64_t next = w[CURRENT] > w[STEP] ? w[CURRENT] - w[STEP] : w[HIGHEST];
+	int64_t top = 0;
+	uint32_t first_of_top = 0;
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct sched_server *s = &list->servers[i];
+		if (s->overloaded)
+			continue;
+		if (s->weight >= next) {
+			w[CURRENT] = next;
+			return take(w, i);
+		}
+		if (s->weight > top) {
+			top = s->weight;
+			first_of_top = i;
+		}
+	}
+	if (top > 0) {
+		w[CURRENT] = top - (w[STEP] - 1);
+		return take(w, first_of_top);
+	}
+
+	// Nobody. IPVS's walk ends where it began when that was within the lowest round, else at
+	// the list's head with the highest round to come.
+	if (w[LAST] == -1 || w[CURRENT] > w[STEP]) {
+		w[LAST] = -1;
+		w[CURRENT] = w[HIGHEST];
+	}
+	return -1;
 }
 
-const struct sched_ops sched_wrr = { "wrr", false, wrr_init, wrr_changed, wrr_pick };
+const struct sched_ops sched_wrr = {
+	.name = "wrr",
+	.init = wrr_init,
+	.changed = wrr_changed,
+	.pick = wrr_pick,
+};

@@ -39,7 +39,7 @@ done < <(files | sort -z)
 ((${#all[@]})) || { echo "lint: no files found"; exit 1; }
 while IFS= read -r f; do
     text+=("$f")
-done < <(grep -lI . "${all[@]}" | grep -v '^tests/fuzz/corpus/')
+done < <(grep -lI . "${all[@]}" | grep -Ev '^tests/(fuzz/corpus|oracle)/')
 for f in "${text[@]}"; do
     case $f in
     *.c | *.h) c+=("$f") spdx+=("$f") ;;

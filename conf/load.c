@@ -23,6 +23,9 @@ static bool is_pci(const char *text)
 {
 	unsigned a, b, c, d;
 	int end = 0;
+	// sscanf() would take blanks, signs and 0x as well.
+	if (text[strspn(text, "0123456789abcdefABCDEF:.")])
+		return false;
 	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &a, &b, &c, &d, &end) == 4 && !text[end])
 		return true;
 	end = 0;
@@ -67,7 +70,7 @@ static void read_port_name(
 	const char *text = conf_text(r, v, path);
 	if (!text)
 		return;
-	if (strpbrk(text, "/: \t\n%") || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+	if (strpbrk(text, "/: \t\n\v\f\r%") || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		conf_error_add(
 		    r->errors, path, "\"%.60s\" cannot be the name of an interface", text);
 	else
@@ -120,8 +123,8 @@ static void read_port(struct conf_reader *r, json_t *v, const char *path, void *
 	}
 	if (good && p->kind == CONF_DEVICE_LINUX && strcmp(p->name, p->device) == 0) {
 		conf_path_join(sub, path, "name");
-		conf_error_add(
-		    r->errors, sub, "is the name of the interface itself; the twin needs another");
+		conf_error_add(r->errors, sub,
+		    "\"%s\" is the interface itself; the twin needs another name", p->name);
 	}
 }
 

@@ -164,6 +164,7 @@ struct found {
 
 struct netdev_claim {
 	char ifname[IFNAMSIZ], undo_path[128];
+	bool xdp;
 	struct found found;
 	struct mnl_socket *nft;
 };
@@ -325,10 +326,43 @@ int netdev_claim(
 	return 0;
 }
 
+// The XDP program that an AF_XDP socket loaded stays when its process is killed; and libxdp leaves
+// one that it found instead of loading it.
+static void detach_xdp(const char *ifname)
+{
+	// Without a mode the kernel looks for a program in the driver's only.
+	static const uint32_t modes[] = { XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE };
+	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!s)
+		return;
+	for (unsigned k = 0; k < 2; k++) {
+		char buf[1024];
+		struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+		h->nlmsg_type = RTM_SETLINK;
+		h->nlmsg_flags = NLM_F_REQUEST;
+		struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof(*i));
+		i->ifi_index = if_nametoindex(ifname);
+		struct nlattr *xdp = mnl_attr_nest_start(h, IFLA_XDP);
+		mnl_attr_put_u32(h, IFLA_XDP_FD, (uint32_t)-1);
+		mnl_attr_put_u32(h, IFLA_XDP_FLAGS, modes[k]);
+		mnl_attr_nest_end(h, xdp);
+		if (i->ifi_index)
+			mnl_socket_sendto(s, h, h->nlmsg_len);
+	}
+	mnl_socket_close(s);
+}
+
+void netdev_uses_xdp(struct netdev_claim *c)
+{
+	c->xdp = true;
+}
+
 void netdev_release(struct netdev_claim *c)
 {
 	if (!c)
 		return;
+	if (c->xdp)
+		detach_xdp(c->ifname);
 	put_back(c->ifname, &c->found);
 	if (c->nft)
 		mnl_socket_close(c->nft); // and with it the table
@@ -337,26 +371,6 @@ void netdev_release(struct netdev_claim *c)
 }
 
 // ---- what a killed poised left behind ----
-
-// The XDP program that an AF_XDP socket loaded stays when its process is killed.
-static void detach_xdp(const char *ifname)
-{
-	char buf[1024];
-	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!s)
-		return;
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	h->nlmsg_type = RTM_SETLINK;
-	h->nlmsg_flags = NLM_F_REQUEST;
-	struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof(*i));
-	i->ifi_index = if_nametoindex(ifname);
-	struct nlattr *xdp = mnl_attr_nest_start(h, IFLA_XDP);
-	mnl_attr_put_u32(h, IFLA_XDP_FD, (uint32_t)-1);
-	mnl_attr_nest_end(h, xdp);
-	if (i->ifi_index && mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) == 0)
-		mnl_socket_sendto(s, h, h->nlmsg_len);
-	mnl_socket_close(s);
-}
 
 // False: its process lives, or it cannot be read.
 static bool read_undo(const char *path, struct found *out)

@@ -32,6 +32,8 @@ struct netdev_claim;
 // for people when the result is not 0 (negative errno).
 int netdev_claim(
     const char *ifname, unsigned mtu, struct netdev_claim **out, char error[static 160]);
+// An AF_XDP socket is about to load its program there: netdev_release() removes it.
+void netdev_uses_xdp(struct netdev_claim *c);
 // Undoes all of netdev_claim(). NULL is allowed.
 void netdev_release(struct netdev_claim *c);
 // Undoes what a poised killed without warning left in this network namespace (undo files,

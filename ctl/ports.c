@@ -98,8 +98,8 @@ static int attach(struct port_setup *s, const char *name, const char *args, char
 	if (ret == 0)
 		ret = rte_eth_dev_get_port_by_name(name, &s->port.dpdk_id);
 	if (ret < 0) {
-		snprintf(error, PORTS_ERROR_MAX, "ports[%u] %s: DPDK cannot open %s,%s: %s",
-		    s->port.index, s->conf->name, name, args, strerror(-ret));
+		snprintf(error, PORTS_ERROR_MAX, "ports[%u] %s: DPDK cannot open %s%s%s: %s",
+		    s->port.index, s->conf->name, name, args[0] ? "," : "", args, strerror(-ret));
 		return ret;
 	}
 	s->attached = true;
@@ -253,6 +253,7 @@ static int open_linux(
 	bool may_xdp = s->conf->driver == CONF_DRIVER_AF_XDP ||
 	               (queues <= RTE_MAX(info.combined_channels, 1u) && info.mtu <= 3498);
 	if (s->conf->driver != CONF_DRIVER_AF_PACKET && may_xdp && p->packed) {
+		netdev_uses_xdp(s->claim);
 		ret = attach_linux(s, true, queues, error);
 		if (ret == 0)
 			ret = configure(p, s, queues, n_workers, error);
@@ -296,7 +297,11 @@ static int make_twin(struct port_setup *s, unsigned n_workers, char *error)
 	int ret = netdev_tap_new(
 	    s->conf->name, s->port.mac.addr_bytes, s->port.mtu, &s->twin_fd, &s->twin);
 	if (ret < 0) {
-		snprintf(error, PORTS_ERROR_MAX, "ports[%u] %s: cannot make the TAP twin %s: %s",
+		snprintf(error, PORTS_ERROR_MAX,
+		    ret == -ENOENT || ret == -ENODEV
+		        ? "ports[%u] %s: cannot make the TAP twin %s: /dev/net/tun: %s (modprobe "
+		          "tun)"
+		        : "ports[%u] %s: cannot make the TAP twin %s: %s",
 		    s->port.index, s->conf->name, s->conf->name,
 		    ret == -EEXIST ? "an interface of that name is there already" : strerror(-ret));
 		return ret;

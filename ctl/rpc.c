@@ -2,6 +2,7 @@
 
 // Listening, calls and their answers.
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -211,22 +212,24 @@ static int make_directories(const char *path)
 	return 0;
 }
 
-// A socket file whose daemon is dead is removed.
-static int clear_stale(const struct sockaddr_un *sa)
+int rpc_clear_stale(const char *path)
 {
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct stat st;
-	if (lstat(sa->sun_path, &st) < 0)
+	if (strlcpy(sa.sun_path, path, sizeof(sa.sun_path)) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	int ret = connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 ? -errno : 0;
+	int ret = connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
 	close(fd);
 	if (ret != -ECONNREFUSED)
 		return -EADDRINUSE;
-	return unlink(sa->sun_path) < 0 ? -errno : 0;
+	return unlink(path) < 0 ? -errno : 0;
 }
 
 static int listen_on(struct rpc_server *s, const char *path)
@@ -239,7 +242,7 @@ static int listen_on(struct rpc_server *s, const char *path)
 	strcpy(s->path, path);
 	int ret = make_directories(path);
 	if (ret == 0)
-		ret = clear_stale(&sa);
+		ret = rpc_clear_stale(path);
 	if (ret < 0)
 		return ret;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

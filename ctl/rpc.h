@@ -48,6 +48,8 @@ struct rpc_limits {          // zero: the default of docs/protocol.md
 // replaced, a live one is -EADDRINUSE). `methods` ends with a NULL name. 0 or negative errno.
 int rpc_server_new(struct event_base *base, const char *path, const struct rpc_method *methods,
     void *arg, const struct rpc_limits *limits, struct rpc_server **out);
+// Removes the socket file of a dead daemon. -EADDRINUSE: one listens there.
+int rpc_clear_stale(const char *path);
 // Closes every client and unlinks the socket. Calls not yet answered become void: answering
 // one later is allowed and does nothing but free it.
 void rpc_server_free(struct rpc_server *s);

@@ -177,14 +177,29 @@ static int start_workers(struct daemon *d, const unsigned *lcores)
 	return ret;
 }
 
+static void socket_error(const struct daemon *d, int error)
+{
+	if (error == -EADDRINUSE)
+		log_error("control.socket: another poised listens on %s", d->conf->control_socket);
+	else
+		log_error("control.socket %s: %s", d->conf->control_socket, strerror(-error));
+}
+
+// Asked first, so that a second poised ends before it touches a port of the one that runs.
+static int find_socket_free(struct daemon *d)
+{
+	int ret = rpc_clear_stale(d->conf->control_socket);
+	if (ret < 0)
+		socket_error(d, ret);
+	return ret;
+}
+
 static int start_socket(struct daemon *d)
 {
 	int ret = rpc_server_new(
 	    d->base, d->conf->control_socket, daemon_methods, d, NULL, &d->rpc);
-	if (ret == -EADDRINUSE)
-		log_error("control.socket: another poised listens on %s", d->conf->control_socket);
-	else if (ret < 0)
-		log_error("control.socket %s: %s", d->conf->control_socket, strerror(-ret));
+	if (ret < 0)
+		socket_error(d, ret);
 	return ret;
 }
 
@@ -194,7 +209,8 @@ static int start(struct daemon *d)
 	int ret = -ENOMEM;
 	clock_gettime(CLOCK_MONOTONIC, &d->started);
 	idle_slack();
-	if (!(d->base = event_base_new()) || (ret = start_eal(d, lcores)) < 0)
+	if (!(d->base = event_base_new()) || (ret = find_socket_free(d)) < 0 ||
+	    (ret = start_eal(d, lcores)) < 0)
 		return ret;
 	idle_setup();
 	if ((ret = start_crew(d)) < 0 || (ret = start_ports(d)) < 0 ||

@@ -24,8 +24,9 @@ refused() {
     state >"$TMP/before"
     on dir timeout 20 "$POISED" -c "$CONF" >"$TMP/out" 2>&1 </dev/null || rc=$?
     ((rc != 0 && rc < 124)) || fail "$1: exit code $rc, $(<"$TMP/out")"
-    note "$1: $(tail -n 1 "$TMP/out")"
-    tail -n 1 "$TMP/out" >"$TMP/last"
+    # A list of configuration errors ends with their number.
+    grep -vE ': [0-9]+ errors?$' "$TMP/out" | tail -n 1 >"$TMP/last"
+    note "$1: $(<"$TMP/last")"
     has "$1" "$TMP/last" "$3"
     state >"$TMP/after"
     diff -u "$TMP/before" "$TMP/after" || fail "$1: something was left behind"

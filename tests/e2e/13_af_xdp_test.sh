@@ -20,7 +20,7 @@ configure <<END
 END
 director_start
 poise --json ports | json "the driver" '.ports[0].driver == "net_af_xdp"'
-ip -n "$ID-dir" link show eth0 | grep -q xdp || fail "no XDP program on eth0"
+ip -n "$ID-dir" link show eth0 | grep -q prog/xdp || fail "no XDP program on eth0"
 
 same "over IPv4" "$(fetch 200 "http://$VIP/" | spread)" "rs1=100 rs2=100"
 same "over IPv6" "$(fetch 200 "http://[$VIP6]/" | spread)" "rs1=100 rs2=100"
@@ -34,4 +34,4 @@ director_stop KILL
 director_start
 same "requests" "$(fetch 20 "http://$VIP/" | spread)" "rs1=10 rs2=10"
 director_stop TERM
-! ip -n "$ID-dir" link show eth0 | grep xdp || fail "the XDP program was left on eth0"
+! ip -n "$ID-dir" link show eth0 | grep prog/xdp || fail "the XDP program was left on eth0"

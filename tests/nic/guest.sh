@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=/dev/null
 . /in/lib/pcilab.sh
+modprobe tun # no udev here
+[ -c /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }
 pl_bind vfio-pci "$A"
 cat >/tmp/poise.json <<END
 {

@@ -21,6 +21,16 @@
 #define MEGABYTES   "256" // for all labs of a process, one after the other
 #define DATA_ROOM   4096  // and what a longer MTU needs
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes)   ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 struct lab_port {
 	struct port port;
 	struct rte_ring *in[WORKERS_MAX], *out[WORKERS_MAX], *punt[WORKERS_MAX], *inject;
@@ -34,6 +44,10 @@ struct lab {
 	struct crew *crew;
 	struct model *model;
 	uint32_t now;
+	// Buffers whose room behind the frame is poisoned until the workers have turned: the
+	// address sanitizer knows nothing of a pool's own memory.
+	struct rte_mbuf *guarded[QUEUE_SLOTS];
+	unsigned n_guarded;
 };
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -325,6 +339,23 @@ void lab_pass(struct lab *lab, uint32_t ticks)
 
 // ---- frames ----
 
+static void guard(struct lab *lab, struct rte_mbuf *m)
+{
+	for (; m && lab->n_guarded < RTE_DIM(lab->guarded); m = m->next) {
+		ASAN_POISON_MEMORY_REGION(
+		    rte_pktmbuf_mtod_offset(m, char *, m->data_len), rte_pktmbuf_tailroom(m));
+		lab->guarded[lab->n_guarded++] = m;
+	}
+}
+
+static void unguard(struct lab *lab)
+{
+	while (lab->n_guarded) {
+		struct rte_mbuf *m = lab->guarded[--lab->n_guarded];
+		ASAN_UNPOISON_MEMORY_REGION(m->buf_addr, m->buf_len);
+	}
+}
+
 bool lab_send_in_parts(
     struct lab *lab, unsigned port, unsigned queue, const void *frame, size_t bytes, size_t segment)
 {
@@ -346,8 +377,10 @@ bool lab_send_in_parts(
 		at += n;
 	} while (at < bytes);
 	head->port = lab->ports[port].port.dpdk_id;
-	if (rte_ring_enqueue(lab->ports[port].in[queue], head) == 0)
+	if (rte_ring_enqueue(lab->ports[port].in[queue], head) == 0) {
+		guard(lab, head);
 		return true;
+	}
 	rte_pktmbuf_free(head);
 	return false;
 }
@@ -382,6 +415,7 @@ void lab_run(struct lab *lab)
 		}
 		crew_grow(lab->crew);
 	} while (work);
+	unguard(lab);
 }
 
 static size_t take(struct rte_ring *const *rings, unsigned n, void *frame, size_t room)

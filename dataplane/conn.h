@@ -36,8 +36,8 @@ struct conn {
 	uint8_t protocol;   // IPPROTO_TCP, IPPROTO_UDP
 	uint8_t state;      // enum tcp_state; 0 for UDP
 	uint8_t forward;    // enum forward (conf/conf.h), fixed when the connection is made
-	uint8_t reserved;
-	uint32_t packets; // from the client
+	uint8_t looks;      // at it by the wheel, while it is young
+	uint32_t packets;   // from the client
 	uint32_t spare[4];
 };
 

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-// Each figure has a constant for small tables, where chance is not evened out.
+// Each figure has a constant for small tables, where chance is not evened out. Chunks: 15 entries
+// each for every record and a quarter of them again, and one in each slot that is not full.
 struct conn_table_size conn_table_size(uint32_t records)
 {
 	return (struct conn_table_size){
@@ -222,7 +223,35 @@ void conn_set_timeout(struct conn_table *t, struct conn *c, uint32_t now, uint32
 	uint16_t slot = wheel_slot_for(w, now, now + timeout);
 	if (wheel_distance(w, slot) >= wheel_distance(w, c->armed))
 		return;
+	// Room for the records to come is not given to stale entries: rather it expires late, when
+	// its old slot comes up.
+	if (w->items >= t->count + t->room / 4)
+		return;
 	int armed = wheel_arm(w, conn_number(t, c), now, now + timeout);
-	if (armed >= 0) // else it expires late, when its old slot comes up
+	if (armed >= 0)
 		c->armed = armed;
+}
+
+// How far ahead a connection is armed, look by look; later a round. One that ends soon after a look
+// (CLOSE, 10 s) leaves a stale entry for that long. Steps of 10 s leave none, and 0.3 of its age
+// keeps stale entries below a quarter of the valid ones.
+static const uint8_t look_after_s[] = { 10, 10, 10, 13, 17, 22, 28, 36 };
+
+bool conn_table_look(struct conn_table *t, uint32_t record, uint16_t slot, uint32_t now)
+{
+	struct conn *c = conn_at(t, record);
+	if (!(c->flags & CONN_IN_USE) || c->armed != slot)
+		return false; // gone, or watched from another slot
+	uint32_t left = c->last_seen + c->timeout - now;
+	if ((int32_t)left <= 0)
+		return true;
+	if (c->looks < sizeof(look_after_s)) {
+		uint32_t most = look_after_s[c->looks++] * TICKS_PER_SECOND;
+		left = left < most ? left : most;
+	}
+	int armed = wheel_arm(&t->wheel, record, now, now + left);
+	if (armed < 0) // cannot be: there is a place for every record
+		return true;
+	c->armed = armed;
+	return false;
 }

@@ -100,6 +100,10 @@ void conn_table_remove(struct conn_table *t, uint64_t hash, uint32_t entry);
 // look at is armed anew.
 void conn_set_timeout(struct conn_table *t, struct conn *c, uint32_t now, uint32_t timeout);
 
+// What wheel_take() gave: true when the connection's time is over; else it is armed again, or the
+// entry was stale.
+bool conn_table_look(struct conn_table *t, uint32_t record, uint16_t slot, uint32_t now);
+
 static inline struct conn *conn_at(const struct conn_table *t, uint32_t record)
 {
 	return (struct conn *)(t->records + ((size_t)record << t->shift));

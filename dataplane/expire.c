@@ -25,20 +25,6 @@ void conn_delete(struct worker *w, struct conn_table *t, struct conn *c)
 	conn_table_free(t, record);
 }
 
-static void look_at(struct worker *w, struct conn_table *t, uint32_t record, uint16_t slot)
-{
-	struct conn *c = conn_at(t, record);
-	if (!(c->flags & CONN_IN_USE) || c->armed != slot)
-		return; // gone, or watched from another slot
-	uint32_t deadline = c->last_seen + c->timeout;
-	int armed;
-	if ((int32_t)(deadline - w->now) > 0 &&
-	    (armed = wheel_arm(&t->wheel, record, w->now, deadline)) >= 0)
-		c->armed = armed;
-	else
-		conn_delete(w, t, c);
-}
-
 static unsigned expire_chunk(struct worker *w, struct conn_table *t)
 {
 	uint32_t items[WHEEL_CHUNK_ITEMS];
@@ -46,8 +32,10 @@ static unsigned expire_chunk(struct worker *w, struct conn_table *t)
 	unsigned n = wheel_take(&t->wheel, w->now, items, &slot);
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(conn_at(t, items[i]));
-	for (unsigned i = 0; i < n; i++)
-		look_at(w, t, items[i], slot);
+	for (unsigned i = 0; i < n; i++) {
+		if (conn_table_look(t, items[i], slot, w->now))
+			conn_delete(w, t, conn_at(t, items[i]));
+	}
 	return n;
 }
 

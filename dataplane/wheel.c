@@ -10,6 +10,7 @@ void wheel_init(struct wheel *w, struct wheel_chunk *chunks, uint32_t room, uint
 	w->room = room;
 	w->high = 0;
 	w->free = WHEEL_NONE;
+	w->items = 0;
 	w->slot = now / WHEEL_SLOT_TICKS;
 	memset(w->heads, 0xff, sizeof(w->heads));
 	memset(w->fill, 0, sizeof(w->fill));
@@ -25,12 +26,13 @@ static uint32_t chunk_new(struct wheel *w)
 	return w->high < w->room ? w->high++ : WHEEL_NONE;
 }
 
-// A slot after the one whose time it is, so that nothing is armed where wheel_take() has
-// been, and less than a round after the one looked at next, which may lag behind.
+// Not before the slot that time is in, which is not over: wheel_take() has not been there. And less
+// than a round after the one looked at next, which may lag behind.
 uint16_t wheel_slot_for(const struct wheel *w, uint32_t now, uint32_t deadline)
 {
-	uint32_t ahead = deadline / WHEEL_SLOT_TICKS + 1 - w->slot;
-	uint32_t first = now / WHEEL_SLOT_TICKS + 1 - w->slot;
+	uint32_t begin = w->slot * WHEEL_SLOT_TICKS;
+	uint32_t ahead = (deadline - begin) / WHEEL_SLOT_TICKS;
+	uint32_t first = (now - begin) / WHEEL_SLOT_TICKS;
 	if ((int32_t)(deadline - now) < 0 || ahead < first)
 		ahead = first;
 	if (ahead > WHEEL_SLOTS - 1)
@@ -50,6 +52,7 @@ int wheel_arm(struct wheel *w, uint32_t record, uint32_t now, uint32_t deadline)
 		w->fill[slot] = 0;
 	}
 	w->chunks[w->heads[slot]].items[w->fill[slot]++] = record;
+	w->items++;
 	return slot;
 }
 
@@ -67,6 +70,7 @@ uint32_t wheel_take(
 	uint32_t n = w->fill[s];
 	struct wheel_chunk *chunk = &w->chunks[c];
 	memcpy(items, chunk->items, n * sizeof(items[0]));
+	w->items -= n;
 	w->heads[s] = chunk->next;
 	w->fill[s] = WHEEL_CHUNK_ITEMS; // only the head chunk of a slot is ever part full
 	if (chunk->next == WHEEL_NONE)

@@ -18,11 +18,11 @@ int ip_addr_parse(const char *text, struct ip_addr *out)
 	return 0;
 }
 
-// Digits only, no sign, no blank; at most `max`.
+// Digits only, no sign, no blank, no leading zero (octal to some); at most `max`.
 static int parse_number(const char *text, unsigned long max, unsigned long *out)
 {
 	size_t n = strlen(text);
-	if (!n || n > 9 || strspn(text, "0123456789") != n)
+	if (!n || n > 9 || strspn(text, "0123456789") != n || (n > 1 && text[0] == '0'))
 		return -EINVAL;
 	unsigned long v = strtoul(text, NULL, 10);
 	if (v > max)

@@ -51,11 +51,13 @@ static char *make_printable(char *text)
 void conf_error_add(struct conf_errors *errors, const char *path, const char *format, ...)
 {
 	struct conf_error e = {};
-	struct conf_error *list = NULL;
+	struct conf_error *list = errors->list;
 	va_list ap;
 	if (errors->list == last_resort)
 		return;
-	list = reallocarray(errors->list, errors->n + 1, sizeof(*list));
+	// It has room for the next power of two; growing by one is quadratic for some allocators.
+	if ((errors->n & (errors->n - 1)) == 0)
+		list = reallocarray(list, errors->n ? errors->n * 2 : 1, sizeof(*list));
 	if (!list) {
 		conf_errors_clear(errors);
 		*errors = (struct conf_errors){ last_resort, 1 };

@@ -144,7 +144,8 @@ int eal_start(const struct conf *c, size_t packet_bytes, struct eal_result *out,
 	if (ret < 0)
 		return ret;
 
-	struct args a = {};
+	static struct args a;             // the EAL keeps pointers to these texts: they stay
+	static char *order[ARGS_MAX + 1]; // and shuffles this
 	add(&a, "poised");
 	add_lcores(&a, c, out);
 	add(&a, "--log-level=lib.*:warning");
@@ -169,8 +170,8 @@ int eal_start(const struct conf *c, size_t packet_bytes, struct eal_result *out,
 	}
 	if (!pci)
 		add(&a, "--no-pci");
-	// The EAL keeps pointers into its arguments: they are never freed.
-	if (rte_eal_init(a.n, a.v) < 0) {
+	memcpy(order, a.v, sizeof(order));
+	if (rte_eal_init(a.n, order) < 0) {
 		snprintf(error, EAL_ERROR_MAX, "DPDK does not start: %s%s", rte_strerror(rte_errno),
 		    rte_errno == EACCES || geteuid() != 0 ? " (is this root?)" : "");
 		return -EIO;

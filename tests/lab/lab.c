@@ -390,6 +390,16 @@ bool lab_send(struct lab *lab, unsigned port, unsigned queue, const void *frame,
 	return lab_send_in_parts(lab, port, queue, frame, bytes, SIZE_MAX);
 }
 
+struct rte_ring *lab_ring_in(struct lab *lab, unsigned port, unsigned queue)
+{
+	return lab->ports[port].in[queue];
+}
+
+struct rte_ring *lab_ring_out(struct lab *lab, unsigned port, unsigned queue)
+{
+	return lab->ports[port].out[queue];
+}
+
 bool lab_inject(struct lab *lab, unsigned port, const void *frame, size_t bytes)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(lab->pool);

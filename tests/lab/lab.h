@@ -17,6 +17,7 @@
 #include "ctl/model.h"
 
 struct rte_mbuf;
+struct rte_ring;
 struct lab;
 
 struct lab_options {
@@ -56,6 +57,9 @@ bool lab_send(struct lab *lab, unsigned port, unsigned queue, const void *frame,
 // The same in several buffers of at most `segment` bytes.
 bool lab_send_in_parts(struct lab *lab, unsigned port, unsigned queue, const void *frame,
     size_t bytes, size_t segment);
+// The rings behind a queue of a port: for who prepares many packets before the workers turn.
+struct rte_ring *lab_ring_in(struct lab *lab, unsigned port, unsigned queue);
+struct rte_ring *lab_ring_out(struct lab *lab, unsigned port, unsigned queue);
 // As if a port's twin had sent it.
 bool lab_inject(struct lab *lab, unsigned port, const void *frame, size_t bytes);
 // Workers turn until nothing is left to do.

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One worker with a virtual service, connections in its table, and a receive queue that is filled
+// by hand: a window of packets at a time.
+
+#include "bench.h"
+#include "tests/lab/lab.h"
+#include "traffic.h"
+
+#define WINDOW (63 * 64) // packets: whole bursts, as many as a lab's queue holds
+
+struct rig {
+	struct bench_case c;
+	bool hugepages;
+	struct lab *lab;
+	struct worker *w;
+	const struct port *port;
+	struct rte_ring *in, *out;
+	struct traffic traffic;
+	struct rte_mbuf *packets[WINDOW];
+	uint64_t random;
+	uint32_t next_flow;      // "new": not yet used
+	uint32_t fresh;          // "new": connections that have not expired yet
+	uint64_t table_bytes[2]; // before and after there were connections
+	uint64_t sent;           // through the pipeline since the beginning
+};
+
+// Before the first rig: never mind whether there are any.
+void rig_no_hugepages(void);
+// All of c->flows are established. Ends the process when they cannot be.
+void rig_new(struct rig *r, const struct bench_case *c);
+// False, and a line on stderr, when a packet did not come out that went in.
+bool rig_free(struct rig *r);
+
+// The next window of packets in the receive queue. What `new` sends is the same until rig_keep()
+// says that its connections exist now.
+void rig_fill(struct rig *r);
+void rig_keep(struct rig *r);
+// Takes back what was sent. Ends the process when that is not a whole window.
+void rig_drain(struct rig *r);
+// "new": the connections made since the beginning expire.
+void rig_expire(struct rig *r);

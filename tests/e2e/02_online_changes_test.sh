@@ -41,7 +41,7 @@ load_grows rs2
 note "rs1 is drained: a download that runs goes on, new requests go elsewhere"
 # One that rs1 answers, slow enough to be still running later.
 for port in {20001..20020}; do # no port of the load's: those are above 32767
-    on client curl -sS --local-port "$port" --limit-rate 600k -o "$TMP/slow" "http://$VIP/big" &
+    on client curl -sS --local-port "$port" -o "$TMP/slow" "http://$VIP/slow" &
     slow=$!
     wait_for 5 "the download runs" test -s "$TMP/slow"
     poise --json connections --server 192.0.2.11 |

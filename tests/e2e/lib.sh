@@ -220,6 +220,7 @@ http {
         listen [::]:80 reuseport backlog=4096;
         location / { return 200 "$node\n"; }
         location /big { root $dir; }
+        location /slow { alias $dir/big; limit_rate 600k; }
         location /upload {
             proxy_pass http://127.0.0.1:80/;
             proxy_pass_request_body off;
@@ -307,20 +308,27 @@ spread() {
     sort | uniq -c | awk '{ printf "%s%s=%s", sep, $2, $1; sep = " " } END { print "" }'
 }
 
-# load_start URL: requests, each on its own connection, until load_stop, which fails when any of
-# them failed, and prints the answers' spread. At most 500 a second: within the two minutes that the
-# director remembers a closed connection the client comes back to no port, so that none of
-# its new connections is taken for an old one of a server that has been removed.
+# load_start URL: requests without a pause, each on its own connection, until load_stop, which fails
+# when any of them failed, and prints the answers' spread. They come from a hundred addresses in
+# turn: within the two minutes that the director remembers a closed connection no address comes
+# back to a port, so that no new connection is taken for an old one of a server that was removed.
 load_start() {
+    local i
     rm -f "$TMP/load.stop"
     : >"$TMP/load.out"
     : >"$TMP/load.err"
+    for i in {100..199}; do
+        ip -n "$ID-client" address add "192.0.2.$i/24" dev eth0
+    done
     (
         trap - EXIT ERR
         set +e
-        while [[ ! -e $TMP/load.stop ]]; do
-            fetch 50 "$1" >>"$TMP/load.out" 2>>"$TMP/load.err" || echo "curl: $?" >>"$TMP/load.err"
-            sleep 0.1
+        while true; do
+            for i in {100..199}; do
+                [[ ! -e $TMP/load.stop ]] || exit 0
+                fetch 20 "$1" --interface "192.0.2.$i" >>"$TMP/load.out" 2>>"$TMP/load.err" ||
+                    echo "curl: $?" >>"$TMP/load.err"
+            done
         done
     ) &
     LOAD_PID=$!

@@ -171,10 +171,12 @@ static void resync(struct mirror *m)
 	struct neighbour *nb;
 	TAILQ_FOREACH(nb, &m->all_neighbours, all) {
 		struct netlink_neighbour known;
-		if (netlink_get_neighbour(&m->requests, nb->n.ifindex, &nb->n.address, &known) ==
-		        0 &&
-		    known.ifindex)
+		int ret = netlink_get_neighbour(
+		    &m->requests, nb->n.ifindex, &nb->n.address, &known);
+		if (ret == 0 && known.ifindex)
 			nb->n = known;
+		else if (ret == -ENOENT) // deleted meanwhile; asked for again by on_refresh()
+			nb->n.state = NUD_FAILED;
 	}
 	start_round(m);
 }
@@ -187,6 +189,10 @@ static void on_events(evutil_socket_t, short, void *arg)
 		ssize_t n = mnl_socket_recvfrom(m->events, buf, sizeof(buf));
 		if (n < 0 && errno == ENOBUFS) {
 			log_warning("kernel mirror: events were lost, reading everything again");
+			// What still waits is older than what will be read now.
+			do
+				n = mnl_socket_recvfrom(m->events, buf, sizeof(buf));
+			while (n > 0 || (n < 0 && errno == ENOBUFS));
 			resync(m);
 			continue;
 		}
@@ -228,7 +234,8 @@ static void set(const char *ifname, const char *family, const char *key, const c
 }
 
 // A server that changes its MAC without a word is found out within a second: after 150 to 450 ms
-// the neighbour is stale, is asked at its old MAC once, and after 200 ms by broadcast.
+// the neighbour is stale, is asked at its old MAC once, and after 200 ms by broadcast. With a
+// locktime another MAC would not be believed for a second.
 static void tune_twin(const char *ifname)
 {
 	static const struct {
@@ -240,6 +247,7 @@ static void tune_twin(const char *ifname)
 		{ "ucast_solicit", "1" },
 		{ "mcast_resolicit", "5" },
 		{ "mcast_solicit", "5" },
+		{ "locktime", "0" },
 	};
 	static const char *const families[] = { "ipv4", "ipv6" };
 	for (unsigned f = 0; f < 2; f++) {

@@ -35,7 +35,7 @@ struct mirror_answer {
 	bool has_mac; // a MAC once learnt is kept while the kernel re-resolves
 	uint8_t mac[ETHER_ADDR_LEN];
 	struct ip_addr via;    // gateway, or AF_UNSPEC when on the link
-	uint32_t mtu;          // of the route, else of the link
+	uint32_t mtu;          // of the route, 0: it has none and the port's counts
 	struct ip_addr source; // the director's preferred source address towards it
 };
 

@@ -52,7 +52,12 @@ uint64_t mirror_now_ms(void)
 
 void mirror_neighbour_ask(struct mirror *m, struct neighbour *nb)
 {
+	struct netlink_neighbour known;
 	nb->asked_ms = mirror_now_ms();
+	// The kernel would make an entry that the administrator set for good an ordinary one.
+	if (netlink_get_neighbour(&m->requests, nb->n.ifindex, &nb->n.address, &known) == 0 &&
+	    known.state & NUD_PERMANENT)
+		return;
 	netlink_ask_neighbour(&m->requests, nb->n.ifindex, &nb->n.address);
 }
 
@@ -87,7 +92,8 @@ static void neighbour_put(struct mirror *m, struct neighbour *nb)
 	RB_REMOVE(neighbour_tree, &m->neighbours, nb);
 	TAILQ_REMOVE(&m->all_neighbours, nb, all);
 	m->n_neighbours--;
-	netlink_del_neighbour(&m->requests, nb->n.ifindex, &nb->n.address);
+	if (!(nb->n.state & NUD_PERMANENT)) // that one is not ours
+		netlink_del_neighbour(&m->requests, nb->n.ifindex, &nb->n.address);
 	free(nb);
 }
 

@@ -2,6 +2,7 @@
 
 #include "netdev.h"
 
+#include <bsd/string.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@ static int request(unsigned long what, const char *ifname, struct ifreq *r)
 	int fd = control_socket();
 	if (fd < 0)
 		return -errno;
-	strncpy(r->ifr_name, ifname, IFNAMSIZ - 1);
+	strlcpy(r->ifr_name, ifname, IFNAMSIZ);
 	int ret = ioctl(fd, what, r) < 0 ? -errno : 0;
 	close(fd);
 	return ret;
@@ -235,6 +236,18 @@ static unsigned long long namespace_inode(void)
 	return stat("/proc/self/ns/net", &st) == 0 ? st.st_ino : 0;
 }
 
+// Numbers of namespaces are given again: an undo file is for the interface of this index and MAC.
+static unsigned long long identity(const char *ifname)
+{
+	struct netdev_info info;
+	unsigned long long id = 0;
+	if (netdev_info(ifname, &info) < 0)
+		return 0;
+	for (unsigned i = 0; i < ETHER_ADDR_LEN; i++)
+		id = id << 8 | info.mac[i];
+	return id << 16 | (info.ifindex & 0xffff);
+}
+
 static int write_undo(struct netdev_claim *c)
 {
 	mkdir(RUN_DIR, 0755);
@@ -243,7 +256,8 @@ static int write_undo(struct netdev_claim *c)
 	FILE *f = fopen(c->undo_path, "we");
 	if (!f)
 		return -errno;
-	fprintf(f, "pid %d\nstart %llu\n", getpid(), start_time(getpid()));
+	fprintf(f, "pid %d\nstart %llu\ninterface %llu\n", getpid(), start_time(getpid()),
+	    identity(c->ifname));
 	for (unsigned i = 0; i < FOUND_KEYS; i++)
 		fprintf(f, "%s %ld\n", found_keys[i].key, *found_at(&c->found, i));
 	return fclose(f) == 0 ? 0 : -errno;
@@ -266,19 +280,24 @@ static void look(const char *ifname, unsigned mtu, struct found *f)
 		f->flags = up;
 }
 
+// A table that another socket owns is -EPERM, as is everything for who lacks the capability.
+static int hook(struct netdev_claim *c, char error[static 160])
+{
+	int ret = nft_drop_ingress(c->ifname, &c->nft);
+	if (ret < 0)
+		snprintf(error, 160, "%s cannot be made exclusive (nftables ingress hook): %s",
+		    c->ifname,
+		    ret != -EPERM ? strerror(-ret)
+		    : geteuid()   ? "not permitted, is this root?"
+		                  : "another poised has it, or CAP_NET_ADMIN is missing");
+	return ret;
+}
+
 static int take(struct netdev_claim *c, unsigned mtu, char error[static 160])
 {
 	const struct found *f = &c->found;
 	uint32_t off = 0, flags = 0;
-	int ret = nft_drop_ingress(c->ifname, &c->nft);
-	if (ret < 0) {
-		snprintf(error, 160, "%s cannot be made exclusive (nftables ingress hook): %s",
-		    c->ifname,
-		    ret == -EPERM                     ? "not permitted, is this root?"
-		    : ret == -EEXIST || ret == -EBUSY ? "another poised has it"
-		                                      : strerror(-ret));
-		return ret;
-	}
+	int ret = 0;
 	if (f->disable_ipv6 == 0)
 		set_ipv6(c->ifname, "disable_ipv6", 1);
 	if (f->gro > 0)
@@ -310,10 +329,16 @@ int netdev_claim(
 		return -ENOMEM;
 	}
 	snprintf(c->ifname, sizeof(c->ifname), "%s", ifname);
+	int ret = hook(c, error); // first: when another has it, its undo file must stay
+	if (ret < 0) {
+		free(c);
+		return ret;
+	}
 	look(ifname, mtu, &c->found);
-	int ret = write_undo(c);
+	ret = write_undo(c);
 	if (ret < 0) {
 		snprintf(error, 160, "%s: %s", c->undo_path, strerror(-ret));
+		mnl_socket_close(c->nft);
 		free(c);
 		return ret;
 	}
@@ -373,26 +398,30 @@ void netdev_release(struct netdev_claim *c)
 // ---- what a killed poised left behind ----
 
 // False: its process lives, or it cannot be read.
-static bool read_undo(const char *path, struct found *out)
+static bool read_undo(const char *path, struct found *out, unsigned long long *interface)
 {
 	char key[32];
-	long long value, pid = 0, start = 0;
+	unsigned long long value, pid = 0, start = 0;
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return false;
 	*out = (struct found){ -1, -1, -1, -1, -1 };
-	while (fscanf(f, "%31s %lld", key, &value) == 2) {
+	*interface = 0;
+	// Of a negative number %llu makes one that is negative again in the struct.
+	while (fscanf(f, "%31s %llu", key, &value) == 2) {
 		if (strcmp(key, "pid") == 0)
 			pid = value;
 		else if (strcmp(key, "start") == 0)
 			start = value;
+		else if (strcmp(key, "interface") == 0)
+			*interface = value;
 		for (unsigned i = 0; i < FOUND_KEYS; i++) {
 			if (strcmp(key, found_keys[i].key) == 0)
 				*found_at(out, i) = value;
 		}
 	}
 	fclose(f);
-	return pid && !(start && start_time(pid) == (unsigned long long)start);
+	return pid && !(start && start_time(pid) == start);
 }
 
 int netdev_undo_leftovers(void)
@@ -406,13 +435,14 @@ int netdev_undo_leftovers(void)
 	const struct dirent *e;
 	while ((e = readdir(dir))) {
 		struct found f;
+		unsigned long long interface;
 		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
 			continue;
 		snprintf(path, sizeof(path), RUN_DIR "/%s", e->d_name);
-		if (!read_undo(path, &f))
+		if (!read_undo(path, &f, &interface))
 			continue;
 		const char *ifname = e->d_name + strlen(prefix);
-		if (if_nametoindex(ifname)) {
+		if (interface && interface == identity(ifname)) {
 			detach_xdp(ifname);
 			put_back(ifname, &f);
 			n++;
@@ -435,7 +465,7 @@ int netdev_tap_new(
 	int f = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (f < 0)
 		return -errno;
-	strncpy(r.ifr_name, ifname, IFNAMSIZ - 1);
+	strlcpy(r.ifr_name, ifname, IFNAMSIZ);
 	int ret = ioctl(f, TUNSETIFF, &r) < 0 ? -errno : 0;
 	if (ret == -EBUSY)
 		ret = -EEXIST;

@@ -10,7 +10,8 @@
 // it), IPv6 is off so that the kernel does not speak there, GRO and LRO are off so that no frame
 // grows beyond the MTU. The nftables table is owned by our netlink socket and goes with
 // the process, even on kill -9; what does not go by itself is written to an undo file
-// (/run/poise/undo-<namespace inode>-<ifname>) before it is changed, and the next start undoes it.
+// (/run/poise/undo-<namespace inode>-<ifname>) before it is changed, and the next start undoes it
+// if the interface is the same one still.
 
 #include <net/ethernet.h>
 #include <stdbool.h>

@@ -21,8 +21,13 @@
 json_t *rpc_error_message(json_t *id, int code, const char *text, json_t *data)
 {
 	json_t *error = json_pack("{s:i,s:s}", "code", code, "message", text);
-	if (!error) // not UTF-8
-		error = json_pack("{s:i,s:s}", "code", code, "message", "error");
+	if (!error) { // not UTF-8: cut within a character
+		char plain[512];
+		size_t n = strlcpy(plain, text, sizeof(plain));
+		for (size_t i = 0; i < n && plain[i]; i++)
+			plain[i] = plain[i] & 0x80 ? '?' : plain[i];
+		error = json_pack("{s:i,s:s}", "code", code, "message", plain);
+	}
 	if (data)
 		json_object_set_new(error, "data", data);
 	return json_pack(

@@ -36,12 +36,11 @@ enum rpc_code {
 	RPC_REFUSED = 1,
 };
 
-struct rpc_limits {          // zero: the default of docs/protocol.md
-	size_t line_bytes;   // 4 MiB
-	size_t unread_bytes; // 8 MiB
-	unsigned request_s;  // 30
-	unsigned write_s;    // 30
-	unsigned clients;    // 128
+struct rpc_limits {         // zero: the default of docs/protocol.md
+	size_t line_bytes;  // 4 MiB
+	unsigned request_s; // 30
+	unsigned write_s;   // 30
+	unsigned clients;   // 128
 };
 
 // Listens on `path` (mode 0660; directories are made; a stale socket of a dead daemon is

@@ -14,10 +14,10 @@
 #include "log.h"
 #include "rpc_private.h"
 
-// A client that was cut off may still be writing; if the socket were closed then, it would be reset
-// and never read why. So much is thrown away, for so long.
+// A client that was cut off may have to be rid of what it is writing before it reads; until the
+// error has left our buffer, so much of it is thrown away, for so long.
 #define LINGER_S     5
-#define LINGER_BYTES (256u << 20)
+#define LINGER_BYTES (16u << 20)
 #define READ_CHUNK   65536
 
 static void set_deadline(struct rpc_client *c, unsigned s)
@@ -117,17 +117,16 @@ static void take_line(struct rpc_client *c, struct evbuffer *in, size_t n, size_
 	free(text);
 }
 
-// Carries out what has come, within bounds. Called from the loop only, never from within a call.
-static void on_turn(evutil_socket_t, short, void *arg)
+// Carries out what has come, within bounds.
+static void carry_out(struct rpc_client *c)
 {
-	struct rpc_client *c = arg;
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	size_t limit = c->server->limits.line_bytes;
 	unsigned done = 0;
 	while (!c->lingering && !c->pending && unread(c) <= UNREAD_MARK) {
 		if (done++ == REQUESTS_PER_TURN) {
 			event_active(c->turn, EV_TIMEOUT, 0);
-			return;
+			break;
 		}
 		ssize_t n = line_length(c, in);
 		size_t have = evbuffer_get_length(in);
@@ -144,16 +143,37 @@ static void on_turn(evutil_socket_t, short, void *arg)
 			break;
 		}
 	}
+}
+
+// Reading stops while the input is full: the watermark alone would have libevent call on_read()
+// again and again, for as long as it is left so.
+static void read_or_wait(struct rpc_client *c)
+{
+	if (evbuffer_get_length(bufferevent_get_input(c->bev)) > c->server->limits.line_bytes)
+		bufferevent_disable(c->bev, EV_READ);
+	else if (!c->eof)
+		bufferevent_enable(c->bev, EV_READ);
+}
+
+// Called from the loop only, never from within a call.
+static void on_turn(evutil_socket_t, short, void *arg)
+{
+	struct rpc_client *c = arg;
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	carry_out(c);
 	if (c->lingering) {
 		c->discarded += evbuffer_get_length(in);
 		evbuffer_drain(in, evbuffer_get_length(in));
+		// Now the client's writes fail, while the error waits to be read. What it wrote is
+		// taken first, then comes EOF: a close with some of it left would be a reset.
 		if (!unread(c))
-			shutdown(bufferevent_getfd(c->bev), SHUT_WR);
-		if (c->eof || c->discarded > LINGER_BYTES)
-			rpc_client_free(c);
-	} else if (c->eof && !c->pending && !unread(c) && !evbuffer_get_length(in)) {
-		rpc_client_free(c);
+			shutdown(bufferevent_getfd(c->bev), SHUT_RDWR);
 	}
+	bool done = c->eof && !c->pending && !unread(c) && !evbuffer_get_length(in);
+	if (done || c->discarded > LINGER_BYTES)
+		rpc_client_free(c);
+	else
+		read_or_wait(c);
 }
 
 static void on_read(struct bufferevent *, void *arg)

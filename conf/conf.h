@@ -26,11 +26,11 @@
 
 // How a packet is sent to a real server. The numbers are IPVS's (IP_VS_CONN_F_FWD_MASK).
 enum forward {
-	FORWARD_LOCAL =
-	    1, // the server is an address of the director itself: derived, not configured
+	FORWARD_NAT = 0,
+	FORWARD_LOCAL = 1, // an address of the director itself: derived, not configured
 	FORWARD_DR = 3,
 };
-const char *forward_name(enum forward f);               // "local", "dr"
+const char *forward_name(enum forward f);               // "nat", "local", "dr"
 int forward_parse(const char *text, enum forward *out); // what may be configured; -EINVAL
 
 const char *protocol_name(uint8_t protocol);        // "tcp", "udp"

@@ -8,14 +8,17 @@
 
 const char *forward_name(enum forward f)
 {
-	return f == FORWARD_LOCAL ? "local" : "dr";
+	return f == FORWARD_NAT ? "nat" : f == FORWARD_LOCAL ? "local" : "dr";
 }
 
 int forward_parse(const char *text, enum forward *out)
 {
-	if (strcmp(text, "dr") != 0)
+	if (strcmp(text, "nat") == 0)
+		*out = FORWARD_NAT;
+	else if (strcmp(text, "dr") == 0)
+		*out = FORWARD_DR;
+	else
 		return -EINVAL;
-	*out = FORWARD_DR;
 	return 0;
 }
 

@@ -13,20 +13,20 @@
 
 #define WEIGHT_MAX 2147483647
 
-static const char *const forward_names[] = { "dr", NULL };
+static const char *const forward_names[] = { "dr", "nat", NULL };
 static const char *const protocol_names[] = { "tcp", "udp", NULL };
 
 static void read_forward(
     struct conf_reader *r, const struct conf_key *, json_t *v, const char *path, void *out)
 {
-	static const char *const later[] = { "nat", "tun", "fullnat", "bypass" };
+	static const char *const later[] = { "tun", "fullnat", "bypass" };
 	const char *text = conf_text(r, v, path);
 	if (!text || forward_parse(text, out) == 0)
 		return;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
 		if (strcmp(text, later[i]) == 0) {
-			conf_error_add(
-			    r->errors, path, "\"%s\": this version forwards by \"dr\" only", text);
+			conf_error_add(r->errors, path,
+			    "\"%s\": this version forwards by \"dr\" and \"nat\" only", text);
 			return;
 		}
 	}

@@ -17,6 +17,9 @@
 #define GRANT_FIRST 16384u
 #define GRANT_STEP  65536u
 
+// Packets that stand between two workers.
+#define HANDOVER_SLOTS 1024
+
 static struct conn_table *table(const struct crew *c, unsigned worker, unsigned v6)
 {
 	return &c->workers[worker]->conns[v6];
@@ -97,16 +100,24 @@ static int new_worker(struct crew *c, unsigned index, const struct crew_options 
 		ret = reserve_new(&c->hops[index], sizeof(struct hop) * HOPS_MAX, false);
 	if (ret == 0)
 		ret = reserve_new(&c->services[index], sizeof(struct service_table), false);
+	if (ret == 0)
+		ret = reserve_new(
+		    &c->server_keys[index], sizeof(struct server_key) * SERVERS_MAX, false);
+	if (ret == 0)
+		ret = reserve_new(&c->server_tables[index], sizeof(struct server_table), false);
 	if (ret < 0)
 		return ret;
 	w->servers = c->servers[index].base;
 	w->hops = c->hops[index].base;
 	w->services = c->services[index].base;
+	w->server_table = c->server_tables[index].base;
+	w->server_table->keys = c->server_keys[index].base;
 
 	uint64_t secret;
 	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret))
 		return -EIO;
 	service_table_init(w->services, secret);
+	w->server_table->secret = ~secret;
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		struct crew_memory *m = &c->memory[index][v6];
 		uint64_t key[4];
@@ -129,6 +140,30 @@ static int new_worker(struct crew *c, unsigned index, const struct crew_options 
 	return w->inbox && w->outbox ? 0 : -ENOMEM;
 }
 
+// Rings between each two workers.
+static int join(struct crew *c)
+{
+	uint64_t secret;
+	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret))
+		return -EIO;
+	for (unsigned k = 0; k < c->n; k++) {
+		c->workers[k]->owner_secret = secret;
+		for (unsigned j = 0; j < c->n; j++) {
+			char name[RTE_RING_NAMESIZE];
+			if (j == k)
+				continue;
+			snprintf(name, sizeof(name), "over_%u_%u", k, j);
+			struct rte_ring *r = rte_ring_create(
+			    name, HANDOVER_SLOTS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			if (!r)
+				return -ENOMEM;
+			c->workers[k]->handover_to[j] = r;
+			c->workers[j]->handover_from[k] = r;
+		}
+	}
+	return 0;
+}
+
 int crew_new(const struct crew_options *o, struct crew **out)
 {
 	struct crew *c = calloc(1, sizeof(*c));
@@ -140,6 +175,8 @@ int crew_new(const struct crew_options *o, struct crew **out)
 	int ret = 0;
 	for (unsigned k = 0; ret == 0 && k < c->n; k++)
 		ret = new_worker(c, k, o);
+	if (ret == 0)
+		ret = join(c);
 	// Every table begins with the same room, as far as connections.max allows.
 	uint32_t first = RTE_MIN(GRANT_FIRST, o->connections_max / (2 * c->n));
 	for (unsigned k = 0; ret == 0 && k < c->n; k++) {
@@ -170,6 +207,10 @@ void crew_free(struct crew *c)
 		reserve_free(&c->servers[k]);
 		reserve_free(&c->hops[k]);
 		reserve_free(&c->services[k]);
+		reserve_free(&c->server_keys[k]);
+		reserve_free(&c->server_tables[k]);
+		for (unsigned j = 0; c->workers[k] && j < c->n; j++)
+			rte_ring_free(c->workers[k]->handover_to[j]);
 		if (c->workers[k]) {
 			rte_ring_free(c->workers[k]->inbox);
 			rte_ring_free(c->workers[k]->outbox);
@@ -287,6 +328,9 @@ int crew_reach_server(struct crew *c, uint32_t id)
 	for (unsigned k = 0; k < c->n; k++) {
 		int ret = reserve_grant(
 		    &c->servers[k], ((size_t)id + 1) * sizeof(struct real_server));
+		if (ret == 0)
+			ret = reserve_grant(
+			    &c->server_keys[k], ((size_t)id + 1) * sizeof(struct server_key));
 		if (ret < 0)
 			return ret;
 	}

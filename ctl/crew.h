@@ -34,6 +34,7 @@ struct crew {
 	uint64_t granted;              // the sum of these
 	struct crew_memory memory[WORKERS_MAX][2];
 	struct reserve servers[WORKERS_MAX], hops[WORKERS_MAX], services[WORKERS_MAX];
+	struct reserve server_keys[WORKERS_MAX], server_tables[WORKERS_MAX];
 	uint32_t mail_slots, under_way[WORKERS_MAX];
 };
 

@@ -289,7 +289,8 @@ int model_server_add(struct model *m, struct model_service *ms, const struct con
 	m->slots[srv->id] = (struct model_slot){ ms, srv, NULL };
 	TAILQ_INSERT_HEAD(&ms->servers, srv, entry);
 	ms->n_servers++;
-	model_tell_server(m, srv->id, ms, srv->hop, true, fresh);
+	model_tell_server(m, ms, &srv->conf, srv->hop,
+	    (struct server_news){ srv->id, .alive = true, .fresh = fresh, .counts = true });
 	model_tell_list(m, ms, NULL, SCHED_ADDED, 0);
 	return 0;
 }
@@ -299,7 +300,11 @@ int model_server_edit(struct model *m, struct model_service *ms, struct model_se
 {
 	srv->weight_before = -1;
 	srv->conf.weight = s->weight;
-	srv->conf.forward = s->forward;
+	if (srv->conf.forward != s->forward) {
+		srv->conf.forward = s->forward; // of new connections
+		model_tell_server(m, ms, &srv->conf, srv->hop,
+		    (struct server_news){ srv->id, .alive = true, .counts = true });
+	}
 	model_tell_list(m, ms, NULL, SCHED_EDITED, position_of(ms, srv));
 	return 0;
 }
@@ -329,7 +334,8 @@ static void server_remove(
 	ms->n_servers--;
 	if (!with_service)
 		model_tell_list(m, ms, NULL, SCHED_DELETED, at);
-	model_tell_server(m, srv->id, with_service ? NULL : ms, srv->hop, false, false);
+	model_tell_server(
+	    m, ms, &srv->conf, srv->hop, (struct server_news){ srv->id, .counts = !with_service });
 	struct model_ghost *g = calloc(1, sizeof(*g));
 	if (g) {
 		*g = (struct model_ghost){

@@ -27,6 +27,7 @@ static struct hop from_answer(const struct model *m, const struct mirror_answer 
 		h.header_bytes = 12;
 		memcpy(h.header, a->mac, 6);
 		memcpy(h.header + 6, port->mac, 6);
+		memcpy(h.source, a->source.bytes, a->source.family == AF_INET6 ? 16 : 4);
 	}
 	return h;
 }

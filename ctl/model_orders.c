@@ -92,6 +92,7 @@ void model_tell_list(struct model *m, struct model_service *ms, const struct sch
 		o->list = order(bytes);
 		const struct model_server *s;
 		TAILQ_FOREACH(s, &ms->servers, entry) {
+			o->nat |= s->conf.forward == FORWARD_NAT;
 			o->list->servers[o->list->n++] = (struct sched_server){ .id = s->id,
 				.weight = s->conf.weight };
 		}
@@ -99,17 +100,21 @@ void model_tell_list(struct model *m, struct model_service *ms, const struct sch
 	}
 }
 
-void model_tell_server(struct model *m, uint32_t id, const struct model_service *ms,
-    const struct model_hop *h, bool alive, bool fresh)
+void model_tell_server(struct model *m, const struct model_service *ms, const struct conf_server *s,
+    const struct model_hop *h, struct server_news news)
 {
 	for (unsigned k = 0; k < m->o.crew->n; k++) {
 		struct order_server *o = order(sizeof(*o));
-		o->id = id;
-		o->service = ms ? ms->service[k] : NULL;
+		o->id = news.id;
+		o->service = news.counts ? ms->service[k] : NULL;
 		o->hop = h->id;
-		o->available = alive;
-		o->fresh = fresh;
-		o->forward = FORWARD_DR;
+		o->available = news.alive;
+		o->fresh = news.fresh;
+		o->forward = s->forward;
+		o->key.port = htons(s->port);
+		o->key.protocol = ms->conf.protocol;
+		o->key.v6 = s->address.family == AF_INET6;
+		memcpy(o->key.address, s->address.bytes, o->key.v6 ? 16 : 4);
 		send_order(m, k, &o->mail, order_server_run, free_order);
 	}
 }

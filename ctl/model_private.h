@@ -58,8 +58,13 @@ int model_tell_service(struct model *m, struct model_service *ms);
 void model_tell_service_gone(struct model *m, struct model_service *ms);
 void model_tell_list(struct model *m, struct model_service *ms, const struct sched_ops *restart,
     enum sched_change change, uint32_t position);
-// `alive`: takes connections; `fresh`: the number is new.
-void model_tell_server(struct model *m, uint32_t id, const struct model_service *ms,
-    const struct model_hop *h, bool alive, bool fresh);
+// A server's number: `alive`: takes connections; `fresh`: the number is new;
+// `counts`: for the service, else for nobody.
+struct server_news {
+	uint32_t id;
+	bool alive, fresh, counts;
+};
+void model_tell_server(struct model *m, const struct model_service *ms, const struct conf_server *s,
+    const struct model_hop *h, struct server_news news);
 void model_tell_hop(struct model *m, const struct model_hop *h);
 void model_tell_settings(struct model *m, const struct order_settings *settings);

@@ -24,6 +24,8 @@ enum conn_flag {
 	CONN_INACTIVE = 1 << 1,
 	// Replies do not pass here: the one-sided state table (IP_VS_CONN_F_NOOUTPUT).
 	CONN_NO_OUTPUT = 1 << 2,
+	// Its replies are looked for as well: both its tuples are in the table.
+	CONN_BOTH_WAYS = 1 << 3,
 };
 
 // What both families share: 40 bytes.
@@ -38,7 +40,11 @@ struct conn {
 	uint8_t forward;    // enum forward (conf/conf.h), fixed when the connection is made
 	uint8_t looks;      // at it by the wheel, while it is young
 	uint32_t packets;   // from the client
-	uint32_t spare[4];
+	// Whence the client's last packet came, for replies that pass here; set by the first.
+	uint8_t client_mac[6];
+	uint16_t client_vlan; // the tag's second half, network order; 0: none
+	uint8_t client_port;  // index
+	uint8_t spare[7];
 };
 
 // Addresses and ports in network order and in the order of the packet's own headers, so that

@@ -199,6 +199,12 @@ static inline const void *conn_tuple(const struct conn *c, bool reply, const boo
 	return reply ? &c4->out : &c4->in;
 }
 
+static inline uint64_t conn_hash(const struct conn_table *t, const struct conn *c, bool reply)
+{
+	const uint8_t *tuple = conn_tuple(c, reply, t->v6);
+	return tuple_hash(t, tuple, tuple + (t->v6 ? 32 : 8), c->protocol, t->v6);
+}
+
 // The entry of a tuple: its record number, with ENTRY_REPLY when the tuple is the real server's;
 // CONN_NONE when there is none.
 static inline uint32_t conn_table_find(const struct conn_table *t, uint64_t hash,

@@ -29,6 +29,7 @@
 	X(fragment_failed, "too long, and could not be cut into fragments") \
 	X(punt_limited, "for the kernel, over limits.punt_packets_per_s") \
 	X(punt_full, "for the kernel, which did not keep up") \
+	X(handover_full, "for another worker, which did not keep up") \
 	X(tx_full, "refused by the sending port's queue") \
 	X(tx_port_down, "the sending port is gone")
 

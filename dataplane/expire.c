@@ -7,12 +7,6 @@
 #include "conf/conf.h"
 #include "stages.h"
 
-static uint64_t conn_hash(const struct conn_table *t, const struct conn *c, bool reply)
-{
-	const uint8_t *tuple = conn_tuple(c, reply, t->v6);
-	return tuple_hash(t, tuple, tuple + (t->v6 ? 32 : 8), c->protocol, t->v6);
-}
-
 void conn_delete(struct worker *w, struct conn_table *t, struct conn *c)
 {
 	uint32_t record = conn_number(t, c);
@@ -22,6 +16,8 @@ void conn_delete(struct worker *w, struct conn_table *t, struct conn *c)
 	else
 		s->active--;
 	conn_table_remove(t, conn_hash(t, c, false), record);
+	if (c->flags & CONN_BOTH_WAYS)
+		conn_table_remove(t, conn_hash(t, c, true), record | ENTRY_REPLY);
 	conn_table_free(t, record);
 }
 

@@ -23,6 +23,7 @@ struct hop {
 	uint8_t port;         // index into worker->tx
 	uint8_t reserved;
 	uint16_t mtu;
-	uint32_t pad[2];
+	uint8_t source[16]; // the director's own address towards it, for ICMP errors; 0: unknown
+	uint8_t pad[24];
 };
-static_assert(sizeof(struct hop) == 32);
+static_assert(sizeof(struct hop) == 64);

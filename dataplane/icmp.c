@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // ICMP errors that the director makes itself (RFC 792, RFC 4443; RFC 1812 4.3.2 for what is never
-// answered). They go back to the MAC address that the packet came from, from the address it was
-// for: the client knows the director by its VIP.
+// answered). They go back to the MAC address that the packet came from; to a client from the
+// address it was for: it knows the director by its VIP.
 
 #include <rte_ether.h>
 #include <rte_icmp.h>
@@ -43,7 +43,7 @@ static void set_checksum(uint8_t *icmp, uint16_t sum)
 }
 
 static void write_error4(struct worker *w, uint8_t *l3, const uint8_t *about, uint32_t quote,
-    enum icmp_error e, uint16_t mtu)
+    enum icmp_error e, uint16_t mtu, const uint8_t *source)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
 	const struct rte_ipv4_hdr *old = (const struct rte_ipv4_hdr *)about;
@@ -54,7 +54,7 @@ static void write_error4(struct worker *w, uint8_t *l3, const uint8_t *about, ui
 		.packet_id = rte_cpu_to_be_16(w->ip_id++),
 		.time_to_live = 64,
 		.next_proto_id = IPPROTO_ICMP,
-		.src_addr = old->dst_addr,
+		.src_addr = load32(source),
 		.dst_addr = old->src_addr,
 	};
 	ip->hdr_checksum = ~ipv4_header_sum(l3, 5);
@@ -64,8 +64,8 @@ static void write_error4(struct worker *w, uint8_t *l3, const uint8_t *about, ui
 	set_checksum(icmp, rte_raw_cksum(icmp, 8 + quote));
 }
 
-static void write_error6(
-    uint8_t *l3, const uint8_t *about, uint32_t quote, enum icmp_error e, uint16_t mtu)
+static void write_error6(uint8_t *l3, const uint8_t *about, uint32_t quote, enum icmp_error e,
+    uint16_t mtu, const uint8_t *source)
 {
 	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)l3;
 	const struct rte_ipv6_hdr *old = (const struct rte_ipv6_hdr *)about;
@@ -75,7 +75,7 @@ static void write_error6(
 		.proto = IPPROTO_ICMPV6,
 		.hop_limits = 64,
 	};
-	memcpy(ip->src_addr, old->dst_addr, 16);
+	memcpy(ip->src_addr, source, 16);
 	memcpy(ip->dst_addr, old->src_addr, 16);
 	uint8_t *icmp = l3 + 40;
 	write_icmp(icmp, errors[e].type6, errors[e].code6, rte_cpu_to_be_32(mtu));
@@ -99,14 +99,19 @@ static bool may_answer(const struct packet *p, const struct rte_ether_hdr *eth)
 }
 
 void icmp_refuse(struct worker *w, const struct port *port, struct packet *p, enum icmp_error e,
-    uint16_t mtu, enum drop_reason reason)
+    uint16_t mtu, const uint8_t *source, enum drop_reason reason)
 {
+	static const uint8_t none[16];
+	const unsigned address = p->v6 ? 16 : 4;
+	bool silent = source && memcmp(source, none, address) == 0;
+	if (!source)
+		source = p->addresses + address;
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
 	uint32_t l3 = p->v6 ? 40 : 20;
 	uint32_t quote = RTE_MIN(p->l3_bytes, (uint32_t)p->m->data_len - p->l2_bytes);
 	quote = RTE_MIN(quote, p->v6 ? (uint32_t)QUOTE6_MAX : QUOTE4_MAX);
 	struct rte_mbuf *m = NULL;
-	if (may_answer(p, eth) && rate_limit_take(&w->icmp_limit, w->now))
+	if (!silent && may_answer(p, eth) && rate_limit_take(&w->icmp_limit, w->now))
 		m = rte_pktmbuf_alloc(port->pool);
 	uint8_t *frame = m ? (uint8_t *)rte_pktmbuf_append(m, p->l2_bytes + l3 + 8 + quote) : NULL;
 	if (frame) {
@@ -114,9 +119,9 @@ void icmp_refuse(struct worker *w, const struct port *port, struct packet *p, en
 		memcpy(frame, &eth->src_addr, RTE_ETHER_ADDR_LEN);
 		memcpy(frame + RTE_ETHER_ADDR_LEN, &port->mac, RTE_ETHER_ADDR_LEN);
 		if (p->v6)
-			write_error6(frame + p->l2_bytes, packet_l3(p), quote, e, mtu);
+			write_error6(frame + p->l2_bytes, packet_l3(p), quote, e, mtu, source);
 		else
-			write_error4(w, frame + p->l2_bytes, packet_l3(p), quote, e, mtu);
+			write_error4(w, frame + p->l2_bytes, packet_l3(p), quote, e, mtu, source);
 		w->counters.made++;
 		tx(w, port->index, m);
 	} else {

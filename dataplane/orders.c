@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "conf/conf.h"
+
 // Records looked at in one loop: 16 KiB of IPv4, a few microseconds.
 #define CONNECTIONS_SLICE 256
 
@@ -30,6 +32,7 @@ enum mail_result order_list_run(struct worker *w, struct mail *m)
 		s->list = o->list;
 		o->list = old;
 	}
+	s->nat |= o->nat;
 	if (o->scheduler) {
 		s->scheduler = o->scheduler;
 		s->staggered = false;
@@ -50,6 +53,7 @@ enum mail_result order_server_run(struct worker *w, struct mail *m)
 	s->hop = o->hop;
 	s->available = o->available;
 	s->forward = o->forward;
+	server_table_set(w->server_table, o->id, &o->key, o->forward == FORWARD_NAT);
 	return MAIL_DONE;
 }
 

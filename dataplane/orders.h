@@ -28,6 +28,7 @@ struct order_list {
 	struct sched_list *list;           // may be NULL with a scheduler: the list stays
 	enum sched_change change;
 	uint32_t position;
+	bool nat; // a server of the list answers through the director
 };
 
 // What a server's number stands for now. `fresh` zeroes its counters.
@@ -38,6 +39,7 @@ struct order_server {
 	uint16_t hop;
 	bool available, fresh;
 	uint8_t forward;
+	struct server_key key; // where it is
 };
 
 struct order_hop {

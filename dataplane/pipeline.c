@@ -16,18 +16,23 @@
 // Turns of the loop after it was told to stop, while there is work.
 #define LAST_POLLS 64
 
-void pipeline(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n)
+void stages(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n)
 {
 	struct burst *b = &w->burst;
 	b->port = port;
-	w->counters.rx += n;
-	w->ports[port->index].rx += n;
 
 	parse(w, b, m, n);    // headers; what is not for us: dropped, or punted to the kernel
 	lookup(w, b);         // which packets have a connection?
 	forward(w, b);        // they leave
 	select_servers(w, b); // the others get one: service, scheduler, connection
 	forward(w, b);        // and leave
+}
+
+void pipeline(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n)
+{
+	w->counters.rx += n;
+	w->ports[port->index].rx += n;
+	stages(w, port, m, n);
 }
 
 unsigned worker_poll(struct worker *w)
@@ -41,6 +46,8 @@ unsigned worker_poll(struct worker *w)
 			pipeline(w, q->port, m, n);
 		work += n;
 	}
+	if (w->n_workers > 1)
+		work += take_over(w); // packets of this worker's connections that came in elsewhere
 	uint64_t injected = w->counters.injected;
 	inject(w);
 	tx_flush(w);

@@ -53,22 +53,42 @@ static uint32_t schedule(struct worker *w, struct service *s)
 	return at < 0 ? SERVER_NONE : s->list->servers[at].id;
 }
 
-static void set_tuples(struct conn *c, const struct packet *p, const bool v6)
+// `server`: where replies come from, the virtual service itself when they do not pass here.
+static void set_tuples(
+    struct conn *c, const struct packet *p, const struct server_key *server, const bool v6)
 {
 	if (v6) {
 		struct conn6 *c6 = (struct conn6 *)c;
 		memcpy(&c6->in, p->addresses, 32);
 		memcpy(&c6->in.sport, p->ports, 4);
-		memcpy(c6->out.src, c6->in.dst, 16);
+		memcpy(c6->out.src, server ? server->address : c6->in.dst, 16);
 		memcpy(c6->out.dst, c6->in.src, 16);
-		c6->out.sport = c6->in.dport;
+		c6->out.sport = server ? server->port : c6->in.dport;
 		c6->out.dport = c6->in.sport;
 	} else {
 		struct conn4 *c4 = (struct conn4 *)c;
 		memcpy(&c4->in, p->addresses, 8);
 		memcpy(&c4->in.sport, p->ports, 4);
 		c4->out = (struct tuple4){ c4->in.dst, c4->in.src, c4->in.dport, c4->in.sport };
+		if (server) {
+			c4->out.src = load32(server->address);
+			c4->out.sport = server->port;
+		}
 	}
+}
+
+// Both tuples of a connection whose replies pass here, else the client's.
+static bool insert(struct conn_table *t, const struct packet *p, uint32_t record, bool nat)
+{
+	if (!conn_table_insert(t, p->hash, record))
+		return false;
+	if (!nat)
+		return true;
+	const struct conn *c = conn_at(t, record);
+	if (conn_table_insert(t, conn_hash(t, c, true), record | ENTRY_REPLY))
+		return true;
+	conn_table_remove(t, p->hash, record);
+	return false;
 }
 
 static bool new_conn(struct worker *w, struct packet *p, uint32_t server, const bool v6)
@@ -78,16 +98,17 @@ static bool new_conn(struct worker *w, struct packet *p, uint32_t server, const 
 	if (unlikely(record == CONN_NONE))
 		return false;
 	struct conn *c = conn_at(t, record);
+	struct real_server *s = &w->servers[server];
+	bool nat = s->forward == FORWARD_NAT;
 	c->protocol = p->protocol;
-	set_tuples(c, p, v6);
-	if (unlikely(!conn_table_insert(t, p->hash, record))) {
+	set_tuples(c, p, nat ? &w->server_table->keys[server] : NULL, v6);
+	if (unlikely(!insert(t, p, record, nat))) {
 		conn_table_free(t, record);
 		return false;
 	}
-	struct real_server *s = &w->servers[server];
 	c->server = server;
 	c->forward = s->forward;
-	c->flags |= CONN_INACTIVE | CONN_NO_OUTPUT;
+	c->flags |= CONN_INACTIVE | (nat ? CONN_BOTH_WAYS : CONN_NO_OUTPUT);
 	s->inactive++;
 	s->connections++;
 	s->service->stats.connections++;
@@ -109,7 +130,7 @@ static bool select_server(
 	if (entry != CONN_NONE) {
 		struct conn *c = conn_at(t, entry & ~ENTRY_REPLY);
 		bool closed = 1u << c->state & (1u << TCP_S_TIME_WAIT | 1u << TCP_S_CLOSE);
-		if (!(p->tcp_flags & TCP_SYN && closed)) {
+		if (!(p->tcp_flags & TCP_SYN && closed) || entry & ENTRY_REPLY) {
 			p->record = entry & ~ENTRY_REPLY;
 			p->reply = entry & ENTRY_REPLY;
 			return true;
@@ -119,6 +140,16 @@ static bool select_server(
 	p->reply = false;
 
 	struct service *s = service_table_find(w->services, dst, dport, p->protocol, v6);
+	if (w->n_workers > 1) {
+		unsigned owner = w->index;
+		if (s ? s->nat : server_table_has(w->server_table, src, sport, p->protocol, v6))
+			owner = s ? owner_of(w, src, p->ports, p->protocol, v6)
+			          : owner_of(w, dst, p->ports + 2, p->protocol, v6);
+		if (owner != w->index) {
+			hand_over(w, port, p->m, owner);
+			return false;
+		}
+	}
 	bool opens = p->protocol != IPPROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
 	if (!s || !opens || sport == rte_cpu_to_be_16(FTP_DATA_PORT)) {
 		punt(w, port, p->m);
@@ -130,7 +161,7 @@ static bool select_server(
 	}
 	uint32_t server = schedule(w, s);
 	if (unlikely(server == SERVER_NONE)) {
-		icmp_refuse(w, port, p, ICMP_PORT_UNREACHABLE, 0, DROP_no_server);
+		icmp_refuse(w, port, p, ICMP_PORT_UNREACHABLE, 0, NULL, DROP_no_server);
 		return false;
 	}
 	if (unlikely(!new_conn(w, p, server, v6))) {

@@ -31,6 +31,7 @@ struct service {
 	struct service_key key;
 	uint32_t id;
 	bool staggered; // this worker's start within the list was made
+	bool nat;       // it has or had servers that answer through the director
 	const struct sched_ops *scheduler;
 	struct sched_state state;
 	struct sched_list *list;

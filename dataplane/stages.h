@@ -7,6 +7,9 @@
 
 #include "worker.h"
 
+// All of these in order, for a burst that came in by one port.
+void stages(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n);
+
 // Ethernet, VLAN, IP, TCP and UDP headers are read and checked.
 void parse(struct worker *w, struct burst *b, struct rte_mbuf **m, uint16_t n);
 // Which have a connection? `known` and `fresh`.
@@ -16,6 +19,14 @@ void lookup(struct worker *w, struct burst *b);
 void forward(struct worker *w, struct burst *b);
 // Fresh packets: virtual service, scheduler, new connection; then they are `known`.
 void select_servers(struct worker *w, struct burst *b);
+
+// The worker that owns a connection whose replies pass here: by the client's address and port
+// (pointers into the packet).
+unsigned owner_of(
+    const struct worker *w, const uint8_t *address, const uint8_t *port, uint8_t protocol, bool v6);
+void hand_over(struct worker *w, const struct port *port, struct rte_mbuf *m, unsigned owner);
+// What the others have handed over. Returns how many packets.
+unsigned take_over(struct worker *w);
 
 // To the port's twin: everything that is not for a virtual service.
 void punt(struct worker *w, const struct port *port, struct rte_mbuf *m);
@@ -33,8 +44,9 @@ void conn_delete(struct worker *w, struct conn_table *t, struct conn *c);
 // Carries out what the control thread asks for. Bounded; returns the pieces of mail.
 unsigned read_mail(struct worker *w);
 
-// Answers `p` with an ICMP error from its destination and drops it under `reason`.
-// type and code as in ICMPv4; they are translated for IPv6. `mtu` for packet_too_big only.
+// Answers `p` with an ICMP error and drops it under `reason`. type and code as in ICMPv4; they are
+// translated for IPv6. `mtu` for packet_too_big only. It comes from `source` (4 or 16 bytes; all
+// zero: there is no answer), or with NULL from the packet's own destination.
 enum icmp_error { ICMP_TIME_EXCEEDED, ICMP_TOO_BIG, ICMP_HOST_UNREACHABLE, ICMP_PORT_UNREACHABLE };
 void icmp_refuse(struct worker *w, const struct port *port, struct packet *p, enum icmp_error e,
-    uint16_t mtu, enum drop_reason reason);
+    uint16_t mtu, const uint8_t *source, enum drop_reason reason);

@@ -14,6 +14,7 @@
 #include "mail.h"
 #include "packet.h"
 #include "port.h"
+#include "server_table.h"
 #include "service_table.h"
 #include "tcp_state.h"
 
@@ -57,8 +58,9 @@ struct port_counters { // worker: rw, ctl: ro
 };
 
 struct worker_counters { // worker: rw, ctl: ro
-	// rx + injected + made = tx + punted + sum of drops, whenever nothing is under way.
-	uint64_t rx, tx, punted, injected, made;
+	// rx + injected + made + taken_over = tx + punted + handed_over + sum of drops, whenever
+	// nothing is under way.
+	uint64_t rx, tx, punted, injected, made, handed_over, taken_over;
 	uint64_t drops[DROP_REASON_COUNT];
 	uint64_t loops, busy_loops, busy_cycles, cycles;
 	uint64_t growth_wanted; // times a table had no room
@@ -89,10 +91,14 @@ struct worker {
 
 	struct conn_table conns[2]; // IPv4, IPv6
 	struct service_table *services;
+	struct server_table *server_table;
 	struct real_server *servers;                        // SERVERS_MAX, reserved memory
 	struct hop *hops;                                   // HOPS_MAX, reserved memory
 	const struct real_server *all_servers[WORKERS_MAX]; // of every worker, this one too
 	unsigned n_workers;
+	// One ring for each pair of workers; NULL: none (to oneself).
+	struct rte_ring *handover_to[WORKERS_MAX], *handover_from[WORKERS_MAX];
+	uint64_t owner_secret; // the same for all
 
 	struct timeouts timeouts;
 	struct rate_limit punt_limit, icmp_limit;

@@ -19,7 +19,7 @@ const struct kind_info kinds[KIND_COUNT] = {
 	[KIND_NEW_SERVER] = { .name = "ADDR[:PORT]" },
 	[KIND_SERVER_SPEC] = { .name = "ADDR[:PORT][,weight=N]", .repeat = true },
 	[KIND_SCHEDULER] = { .name = "SCHEDULER", .choices = LIST("rr", "wrr", "wlc") },
-	[KIND_FORWARD] = { .name = "FORWARD", .choices = LIST("dr") },
+	[KIND_FORWARD] = { .name = "FORWARD", .choices = LIST("dr", "nat") },
 	[KIND_STATE] = { .name = "STATE",
 	    .choices = LIST("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT", "TIME_WAIT", "CLOSE",
 	        "CLOSE_WAIT", "LAST_ACK", "LISTEN", "SYNACK", "NONE") },
@@ -57,7 +57,7 @@ static const struct option drops_options[] = {
 static const struct option service_add_options[] = {
 	{ "name", KIND_NAME, "a name, instead of tcp-192.0.2.10:80" },
 	{ "scheduler", KIND_SCHEDULER, "how servers are chosen (wlc)" },
-	{ "forward", KIND_FORWARD, "how packets reach its servers (dr)" },
+	{ "forward", KIND_FORWARD, "how packets reach its servers: dr, nat" },
 	{ "no-announce", KIND_FLAG, "leave the address off the twin" },
 	{ "server", KIND_SERVER_SPEC, "a real server" },
 	{},

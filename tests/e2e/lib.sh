@@ -169,8 +169,10 @@ node() { # node NAME ADDRESS...
     ip -n "$ID-$name" link set eth0 up
 }
 
-topology() { # topology SERVERS
-    local i
+# topology SERVERS [NAT]: with NAT the servers stand behind the director, on eth1 (a second NIC), in
+# 10.1.0.0/24 and 2001:db8:1::/64, rsI at .1I and ::1I; their router is the director, .1 and ::1.
+topology() {
+    local i nat=${2:-}
     ip netns add "$ID-sw"
     on sw sysctl -qw net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.all.disable_ipv6=1
     ip -n "$ID-sw" link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
@@ -178,7 +180,23 @@ topology() { # topology SERVERS
     node client 192.0.2.1/24 2001:db8::1/64
     node dir # eth0 is the NIC of the director: the kernel has no address on it
     offload client off
+    if [[ $nat ]]; then
+        ip -n "$ID-sw" link add br1 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+        ip -n "$ID-sw" link set br1 up
+        ip link add eth1 netns "$ID-dir" type veth peer name dir1 netns "$ID-sw"
+        ip -n "$ID-sw" link set dir1 master br1 up
+        ip -n "$ID-dir" link set eth1 up
+    fi
     for ((i = 1; i <= $1; i++)); do
+        if [[ $nat ]]; then
+            node "rs$i" "10.1.0.1$i/24" "2001:db8:1::1$i/64"
+            ip -n "$ID-sw" link set "rs$i" master br1
+            ip -n "$ID-rs$i" route add default via 10.1.0.1
+            ip -n "$ID-rs$i" route add default via 2001:db8:1::1
+            offload "rs$i" off
+            web_server "rs$i"
+            continue
+        fi
         node "rs$i" "192.0.2.1$i/24" "2001:db8::1$i/64"
         offload "rs$i" off
         # Direct routing: a server takes packets for the VIP, and does not answer ARP for it.
@@ -287,7 +305,7 @@ accounts_balance() {
     local workers drops
     workers=$(poise --json workers)
     drops=$(poise --json drops)
-    jq -e 'all(.workers[]; .rx + .injected + .made == .tx + .punted + .dropped)' <<<"$workers" >/dev/null &&
+    jq -e 'all(.workers[]; .rx + .injected + .made + .taken_over == .tx + .punted + .handed_over + .dropped)' <<<"$workers" >/dev/null &&
         jq -e --argjson w "$workers" '
             .total == ([.drops[].count] | add)
             and all(.drops[]; .count == (.workers | add))

@@ -304,11 +304,9 @@ int lab_server_delete(struct lab *lab, const char *service, const char *address,
 	return 0;
 }
 
-void lab_hop_mtu(
-    struct lab *lab, const char *address, unsigned port, uint16_t id, uint16_t mtu, uint16_t vlan)
+static struct hop hop_to(unsigned port, uint16_t id, uint16_t mtu, uint16_t vlan)
 {
-	struct ip_addr a = address_of(address);
-	struct hop h = {
+	return (struct hop){
 		.header = { 2, 0, 0, 0, id >> 8, id, 2, 0, 0, 0, 0, port + 1, 0x81, 0, vlan >> 8,
 		    vlan },
 		.header_bytes = vlan ? 16 : 12,
@@ -316,6 +314,22 @@ void lab_hop_mtu(
 		.port = port,
 		.mtu = mtu,
 	};
+}
+
+void lab_hop_from(
+    struct lab *lab, const char *address, unsigned port, uint16_t id, const uint8_t source[16])
+{
+	struct ip_addr a = address_of(address);
+	struct hop h = hop_to(port, id, lab->o.mtu, 0);
+	memcpy(h.source, source, sizeof(h.source));
+	model_set_hop(lab->model, &a, &h);
+}
+
+void lab_hop_mtu(
+    struct lab *lab, const char *address, unsigned port, uint16_t id, uint16_t mtu, uint16_t vlan)
+{
+	struct ip_addr a = address_of(address);
+	struct hop h = hop_to(port, id, mtu, vlan);
 	model_set_hop(lab->model, &a, &h);
 }
 
@@ -482,6 +496,8 @@ struct worker_counters lab_counters(struct lab *lab)
 		sum.punted += c->punted;
 		sum.injected += c->injected;
 		sum.made += c->made;
+		sum.handed_over += c->handed_over;
+		sum.taken_over += c->taken_over;
 		sum.growth_wanted += c->growth_wanted;
 		for (unsigned r = 0; r < DROP_REASON_COUNT; r++)
 			sum.drops[r] += c->drops[r];
@@ -514,11 +530,14 @@ bool lab_books_balance(struct lab *lab)
 		for (size_t i = 0; i < n; i++)
 			of_servers += w->servers[i].active + w->servers[i].inactive;
 		uint64_t in_tables = w->conns[0].count + w->conns[1].count;
-		if (c->rx + c->injected + c->made != c->tx + c->punted + drops) {
+		if (c->rx + c->injected + c->made + c->taken_over !=
+		    c->tx + c->punted + c->handed_over + drops) {
 			fprintf(stderr,
 			    "lab: worker %u: rx %" PRIu64 " + injected %" PRIu64 " + made %" PRIu64
-			    " != tx %" PRIu64 " + punted %" PRIu64 " + dropped %" PRIu64 "\n",
-			    k, c->rx, c->injected, c->made, c->tx, c->punted, drops);
+			    " + taken over %" PRIu64 " != tx %" PRIu64 " + punted %" PRIu64
+			    " + handed over %" PRIu64 " + dropped %" PRIu64 "\n",
+			    k, c->rx, c->injected, c->made, c->taken_over, c->tx, c->punted,
+			    c->handed_over, drops);
 			good = false;
 		}
 		if (of_servers != in_tables) {

@@ -44,6 +44,9 @@ int lab_server(struct lab *lab, const char *service, const char *server);
 int lab_server_delete(struct lab *lab, const char *service, const char *address, uint16_t port);
 // The next hop of a real server's address: sent by `port` to 02:00:00:00:`id`; or another kind.
 void lab_hop(struct lab *lab, const char *address, unsigned port, uint16_t id);
+// With the director's own address towards it (16 bytes).
+void lab_hop_from(
+    struct lab *lab, const char *address, unsigned port, uint16_t id, const uint8_t source[16]);
 void lab_hop_kind(struct lab *lab, const char *address, enum hop_kind kind);
 void lab_hop_mtu(
     struct lab *lab, const char *address, unsigned port, uint16_t id, uint16_t mtu, uint16_t vlan);

@@ -133,7 +133,7 @@ def replies():
              "mended_checksums": 14}]},
         "workers": {"workers": [
             {"worker": i, "cpu": i + 1, "busy_percent": 3.25, "rx": 1000, "tx": 900, "punted": 50,
-             "injected": 20, "dropped": 75, "made": 5, "connections": 6,
+             "injected": 20, "dropped": 75, "made": 5, "handed_over": 3, "taken_over": 4, "connections": 6,
              "connections_room": 524288, "memory_bytes": 48758784, "queues": [f"wan0:{i}"]}
             for i in range(2)]},
         "drops": {"drops": [{"reason": r, "help": h, "count": sum(w), "workers": w}

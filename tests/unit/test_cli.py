@@ -209,9 +209,9 @@ class Tables(Case):
 
     def test_workers(self):
         r = self.done("workers")
-        self.assertEqual(r.lines[1].split(), ["0", "1", "3.2", "1000", "20", "5", "900", "50", "75",
+        self.assertEqual(r.lines[1].split(), ["0", "1", "3.2", "1000", "20", "5", "4", "900", "50", "3", "75",
                                               "6", "524288", "48758784", "wan0:0"])
-        self.assertEqual(r.lines[-1].split(), ["all", "2000", "40", "10", "1800", "100", "150",
+        self.assertEqual(r.lines[-1].split(), ["all", "2000", "40", "10", "8", "1800", "100", "6", "150",
                                                "12", "1048576", "97517568"])
 
     def test_neighbours(self):

@@ -71,7 +71,7 @@ static const char many_mistakes[] =
     "                   { 'address': '192.0.2.12', 'port': 81 },"
     "                   { 'address': '2001:db8::1' },"
     "                   { 'address': '192.0.2.13' }, { 'address': '192.0.2.13' } ] },"
-    "    { 'protocol': 'udp', 'address': '224.0.0.1', 'port': 0, 'forward': 'nat' },"
+    "    { 'protocol': 'udp', 'address': '224.0.0.1', 'port': 0, 'forward': 'tun' },"
     "    { 'protocol': 'tcp', 'address': '192.0.2.10', 'port': 80, 'announce': 1 } ] }";
 
 static void all_mistakes_at_once(void **state)
@@ -110,7 +110,7 @@ static void all_mistakes_at_once(void **state)
 	    { "services[1].servers[4]", "192.0.2.13:80 is there already, as servers[3]" },
 	    { "services[2].address", "224.0.0.1 is not a unicast address" },
 	    { "services[2].port", "0 is not between 1 and 65535" },
-	    { "services[2].forward", "\"nat\": this version forwards by \"dr\" only" },
+	    { "services[2].forward", "\"tun\": this version forwards by \"dr\" and \"nat\" only" },
 	    { "services[3].announce", "is neither true nor false" },
 	    { "services[3]", "tcp 192.0.2.10:80 is there already, as services[1]" },
 	    { "services[3].name", "\"tcp-192.0.2.10:80\" is the name of services[1] already" });

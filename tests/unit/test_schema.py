@@ -224,7 +224,7 @@ TABLE = [
     ((*SERVICE, 'protocol'), 'TCP', False),
     *[((*SERVICE, 'scheduler'), s, True) for s in ('rr', 'wrr', 'wlc')],
     *[((*SERVICE, 'scheduler'), s, False) for s in ('', 'sh', 'WLC')],
-    *[((*at, 'forward'), f, False) for f in ('', 'nat', 'tun', 'fullnat', 'local', 'DR')
+    *[((*at, 'forward'), f, False) for f in ('', 'tun', 'fullnat', 'local', 'DR')
       for at in (SERVICE, SERVER)],
     ((*SERVICE, 'servers'), [], True),
     # A service without servers fits an address of any family; the last octet may be anything.

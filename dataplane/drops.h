@@ -18,6 +18,7 @@
 	X(short_l4, "no room for the TCP or UDP header") \
 	X(too_many_headers, "more than 8 IPv6 extension headers") \
 	X(fragment, "fragment for a virtual service") \
+	X(bad_icmp_checksum, "ICMP error with a wrong checksum for a connection") \
 	X(martian_source, "new connection from an address that cannot be a client") \
 	X(no_server, "no real server can take the connection (answered with port unreachable)") \
 	X(server_deleted, "connection of a deleted real server") \
@@ -26,6 +27,8 @@
 	X(no_neighbour, "the next hop's MAC address is not known (yet)") \
 	X(ttl_exceeded, "TTL or hop limit 1 (answered with time exceeded)") \
 	X(packet_too_big, "longer than the next hop's MTU (answered with the MTU)") \
+	X(no_source, "no address of the director's own for the outer header of a tunnel") \
+	X(tunnel_mtu, "the MTU of a tunnel is less than 68 (over IPv4) or 1280 (over IPv6)") \
 	X(fragment_failed, "too long, and could not be cut into fragments") \
 	X(punt_limited, "for the kernel, over limits.punt_packets_per_s") \
 	X(punt_full, "for the kernel, which did not keep up") \

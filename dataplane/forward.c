@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "nat.h"
+#include "tunnel.h"
 
 // ---- the connection ----
 
@@ -52,26 +53,6 @@ static void advance(struct worker *w, struct conn_table *t, struct conn *c, cons
 		set_state(w, t, c, next);
 }
 
-static void count_out(struct real_server *s, const struct packet *p)
-{
-	s->out_packets++;
-	s->out_bytes += p->l3_bytes;
-	if (likely(s->service != NULL)) {
-		s->service->stats.out_packets++;
-		s->service->stats.out_bytes += p->l3_bytes;
-	}
-}
-
-static void count_in(struct real_server *s, const struct packet *p)
-{
-	s->in_packets++;
-	s->in_bytes += p->l3_bytes;
-	if (likely(s->service != NULL)) {
-		s->service->stats.in_packets++;
-		s->service->stats.in_bytes += p->l3_bytes;
-	}
-}
-
 // ---- the way out ----
 
 // DR: nothing of the IP packet changes but its TTL; the frame goes to the real server's MAC.
@@ -112,6 +93,8 @@ static __rte_always_inline void forward_family(struct worker *w, struct burst *b
 		advance(w, t, c, p);
 		if (c->forward == FORWARD_NAT)
 			send_nat_in(w, b->port, p, c, h, v6);
+		else if (c->forward == FORWARD_TUN)
+			send_tun(w, b->port, p, &w->server_table->keys[c->server], h, NULL);
 		else
 			send_dr(w, b->port, p, h, v6);
 	}

@@ -21,9 +21,11 @@ unsigned owner_of(
 	return ((h >> 32) * w->n_workers) >> 32;
 }
 
-void hand_over(struct worker *w, const struct port *port, struct rte_mbuf *m, unsigned owner)
+// The mbuf says where it came in and how many workers it has visited.
+void hand_over(
+    struct worker *w, const struct port *port, struct rte_mbuf *m, unsigned owner, unsigned visited)
 {
-	m->port = port->index;
+	m->port = visited << 8 | port->index;
 	if (unlikely(rte_ring_sp_enqueue(w->handover_to[owner], m) != 0)) {
 		drop(w, m, DROP_handover_full);
 		return;
@@ -42,11 +44,12 @@ unsigned take_over(struct worker *w)
 		                 : 0;
 		w->counters.taken_over += n;
 		total += n;
-		// Bursts are of one port: runs of the same.
+		// A burst is of one port: runs of the same.
 		for (unsigned from = 0, to; from < n; from = to) {
 			for (to = from + 1; to < n && m[to]->port == m[from]->port; to++)
 				;
-			stages(w, w->tx[m[from]->port].port, m + from, to - from);
+			stages(w, w->tx[m[from]->port & 0xff].port, m[from]->port >> 8, m + from,
+			    to - from);
 		}
 	}
 	return total;

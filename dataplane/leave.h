@@ -16,7 +16,7 @@
 void leave_otherwise(struct worker *w, const struct port *from, struct packet *p,
     const struct hop *h, const uint8_t *source);
 void leave_cut(struct worker *w, struct packet *p, const struct hop *h);
-void leave_too_big(struct worker *w, const struct port *from, struct packet *p, const struct hop *h,
+void leave_too_big(struct worker *w, const struct port *from, struct packet *p, uint16_t mtu,
     const uint8_t *source);
 
 static __rte_always_inline void put_link_header(
@@ -35,8 +35,9 @@ static __rte_always_inline void put_link_header(
 }
 
 // True: the packet may go by this hop, its TTL is one less. False: it was answered or dropped.
-static __rte_always_inline bool may_leave(struct worker *w, const struct port *from,
-    struct packet *p, const struct hop *h, const uint8_t *source, const bool v6)
+// `mtu`: the hop's, less what is put before the packet.
+static __rte_always_inline bool may_leave_within(struct worker *w, const struct port *from,
+    struct packet *p, const struct hop *h, uint16_t mtu, const uint8_t *source, const bool v6)
 {
 	uint8_t *l3 = packet_l3(p);
 	uint8_t *ttl = l3 + (v6 ? offsetof(struct rte_ipv6_hdr, hop_limits)
@@ -50,15 +51,21 @@ static __rte_always_inline bool may_leave(struct worker *w, const struct port *f
 		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
 		ip->hdr_checksum = checksum_ttl_decremented(ip->hdr_checksum);
 	}
-	if (unlikely(p->l3_bytes > h->mtu)) {
+	if (unlikely(p->l3_bytes > mtu)) {
 		const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)l3;
 		if (v6 || p->l3_bytes > from->mtu ||
 		    ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) {
-			leave_too_big(w, from, p, h, source);
+			leave_too_big(w, from, p, mtu, source);
 			return false;
 		}
 	}
 	return true;
+}
+
+static __rte_always_inline bool may_leave(struct worker *w, const struct port *from,
+    struct packet *p, const struct hop *h, const uint8_t *source, const bool v6)
+{
+	return may_leave_within(w, from, p, h, h->mtu, source, v6);
 }
 
 // After may_leave() and what the mode changes.

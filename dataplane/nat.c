@@ -4,23 +4,6 @@
 
 #include <netinet/in.h>
 
-static uint64_t sum_of(const uint8_t *at, unsigned bytes)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < bytes; i += 4)
-		sum += load32(at + i);
-	return sum;
-}
-
-// RFC 1624, equation 3.
-static void adjust(uint8_t *field, uint64_t was, uint64_t is)
-{
-	uint16_t sum;
-	memcpy(&sum, field, 2);
-	sum = ~checksum_fold((uint16_t)~sum + (uint16_t)~checksum_fold(was) + is);
-	memcpy(field, &sum, 2);
-}
-
 // After the rewrite, over all of the datagram.
 static void complete_udp_checksum(struct packet *p, uint8_t *field)
 {
@@ -29,7 +12,7 @@ static void complete_udp_checksum(struct packet *p, uint8_t *field)
 	uint16_t raw;
 	if (rte_raw_cksum_mbuf(p->m, l4, bytes, &raw))
 		return;
-	uint64_t sum = raw + sum_of(p->addresses, p->v6 ? 32 : 8) +
+	uint64_t sum = raw + checksum_words(p->addresses, p->v6 ? 32 : 8) +
 	               (uint64_t)rte_cpu_to_be_16(IPPROTO_UDP) + rte_cpu_to_be_16(bytes);
 	uint16_t value = ~checksum_fold(sum);
 	value = value ? value : 0xffff;
@@ -45,16 +28,16 @@ void nat_rewrite(struct packet *p, unsigned end, const void *address, uint16_t p
 	uint16_t was_port, value;
 	memcpy(&was_port, old_port, 2);
 	memcpy(&value, field, 2);
-	uint64_t was = sum_of(old_address, bytes), is = sum_of(address, bytes);
+	uint64_t was = checksum_words(old_address, bytes), is = checksum_words(address, bytes);
 
 	if (!v6) // its checksum stands before the addresses
-		adjust((uint8_t *)p->addresses - 2, was, is);
+		checksum_adjust((uint8_t *)p->addresses - 2, was, is);
 	memcpy(old_address, address, bytes);
 	memcpy(old_port, &port, 2);
 	if (p->protocol == IPPROTO_TCP) {
-		adjust(field, was + was_port, is + port);
+		checksum_adjust(field, was + was_port, is + port);
 	} else if (value) {
-		adjust(field, was + was_port, is + port);
+		checksum_adjust(field, was + was_port, is + port);
 		memcpy(&value, field, 2);
 		value = value ? value : 0xffff;
 		memcpy(field, &value, 2);

@@ -13,7 +13,7 @@
 struct packet {
 	struct rte_mbuf *m;
 	const uint8_t *addresses; // source, destination: in the IP header
-	const uint8_t *ports;     // source, destination: the L4 header begins here
+	const uint8_t *ports;     // source, destination: the L4 header begins here (ICMP's too)
 	uint64_t hash;
 	uint32_t record;   // of its connection, when it has one
 	uint16_t l3_bytes; // of the whole IP packet
@@ -44,8 +44,10 @@ struct port;
 
 struct burst {
 	const struct port *port; // that it came in by
+	uint8_t visited;         // workers that have handed it over
 	struct packet all[BURST_MAX];
 	struct packets parsed[2]; // by parse: IPv4, IPv6
 	struct packets known[2];  // by lookup: have a connection
 	struct packets fresh[2];  // by lookup: have none yet
+	struct packets icmp;      // by parse: ICMP of either family
 };

@@ -11,12 +11,11 @@
 #include <rte_udp.h>
 
 #include "checksum.h"
+#include "ipv6.h"
 #include "stages.h"
 
-#define MAX_EXTENSION_HEADERS 8
-
 // What becomes of a packet: a drop reason, or one of these.
-enum { TO_LOOKUP = -2, TO_KERNEL = -1 };
+enum { TO_ICMP = -3, TO_LOOKUP = -2, TO_KERNEL = -1 };
 
 static bool is_l4(uint8_t protocol)
 {
@@ -41,6 +40,9 @@ static int parse_l4(struct packet *p, const uint8_t *l4, uint32_t room)
 		if (room < sizeof(struct rte_udp_hdr))
 			return DROP_short_l4;
 		p->tcp_flags = 0;
+	} else if (p->protocol == (p->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
+		p->ports = l4;
+		return room < 8 ? TO_KERNEL : TO_ICMP;
 	} else {
 		return TO_KERNEL;
 	}
@@ -88,38 +90,13 @@ static int parse_ipv6(
 	p->v6 = true;
 	room = RTE_MIN(room, length);
 
-	uint32_t at = sizeof(*ip);
-	uint8_t next = ip->proto;
-	for (unsigned i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		const uint8_t *h = l3 + at;
-		uint32_t bytes;
-		switch (next) {
-		case IPPROTO_HOPOPTS:
-		case IPPROTO_ROUTING:
-		case IPPROTO_DSTOPTS:
-			if (at + 8 > room)
-				return DROP_bad_ip_header;
-			bytes = (h[1] + 1) * 8;
-			break;
-		case IPPROTO_FRAGMENT:
-			if (at + 8 > room)
-				return DROP_bad_ip_header;
-			p->protocol = h[0];
-			// Offset or "more": a fragment; neither: a whole packet (RFC 6946).
-			if (h[2] || h[3] & 0xf9)
-				return parse_fragment(w, p, ip->dst_addr);
-			bytes = 8;
-			break;
-		default:
-			p->protocol = next;
-			return parse_l4(p, h, room - at);
-		}
-		next = h[0];
-		at += bytes;
-		if (at > room)
-			return DROP_bad_ip_header;
-	}
-	return DROP_too_many_headers;
+	const uint8_t *fragment;
+	int l4 = ipv6_skip_headers(l3, room, &p->protocol, &fragment);
+	if (l4 < 0)
+		return l4 == IPV6_TOO_MANY ? DROP_too_many_headers : DROP_bad_ip_header;
+	if (fragment)
+		return parse_fragment(w, p, ip->dst_addr);
+	return parse_l4(p, l3 + l4, room - l4);
 }
 
 static uint16_t pseudo_header_sum(const struct packet *p, uint32_t l4_bytes)
@@ -188,18 +165,17 @@ static int parse_frame(struct worker *w, const struct port *port, struct packet 
 		verdict = parse_ipv6(w, p, packet_l3(p), room, total);
 	else
 		return TO_KERNEL;
-	if (verdict == TO_LOOKUP) {
+	if (verdict == TO_LOOKUP || verdict == TO_ICMP)
 		trim(p);
-		if (port->software)
-			mend_checksum(w, port, p);
-	}
+	if (verdict == TO_LOOKUP && port->software)
+		mend_checksum(w, port, p);
 	return verdict;
 }
 
 void parse(struct worker *w, struct burst *b, struct rte_mbuf **m, uint16_t n)
 {
 	const struct port *port = b->port;
-	b->parsed[0].n = b->parsed[1].n = 0;
+	b->parsed[0].n = b->parsed[1].n = b->icmp.n = 0;
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
@@ -208,6 +184,8 @@ void parse(struct worker *w, struct burst *b, struct rte_mbuf **m, uint16_t n)
 		int verdict = parse_frame(w, port, p);
 		if (likely(verdict == TO_LOOKUP)) {
 			packets_add(&b->parsed[p->v6], p);
+		} else if (verdict == TO_ICMP) {
+			packets_add(&b->icmp, p);
 		} else if (verdict == TO_KERNEL) {
 			punt(w, port, p->m);
 		} else {

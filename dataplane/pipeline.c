@@ -16,23 +16,26 @@
 // Turns of the loop after it was told to stop, while there is work.
 #define LAST_POLLS 64
 
-void stages(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n)
+void stages(
+    struct worker *w, const struct port *port, unsigned visited, struct rte_mbuf **m, uint16_t n)
 {
 	struct burst *b = &w->burst;
 	b->port = port;
+	b->visited = visited;
 
 	parse(w, b, m, n);    // headers; what is not for us: dropped, or punted to the kernel
 	lookup(w, b);         // which packets have a connection?
 	forward(w, b);        // they leave
 	select_servers(w, b); // the others get one: service, scheduler, connection
 	forward(w, b);        // and leave
+	relay_icmp(w, b);     // errors about packets of connections follow these
 }
 
 void pipeline(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n)
 {
 	w->counters.rx += n;
 	w->ports[port->index].rx += n;
-	stages(w, port, m, n);
+	stages(w, port, 0, m, n);
 }
 
 unsigned worker_poll(struct worker *w)

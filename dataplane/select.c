@@ -146,7 +146,7 @@ static bool select_server(
 			owner = s ? owner_of(w, src, p->ports, p->protocol, v6)
 			          : owner_of(w, dst, p->ports + 2, p->protocol, v6);
 		if (owner != w->index) {
-			hand_over(w, port, p->m, owner);
+			hand_over(w, port, p->m, owner, 1);
 			return false;
 		}
 	}

@@ -37,8 +37,10 @@ void server_table_set(
 	bool same = k->port == key->port && k->protocol == key->protocol && k->v6 == key->v6 &&
 	            memcmp(k->address, key->address, sizeof(k->address)) == 0;
 	// Replies may come as long as the server has connections, whatever it is edited to be.
-	if (k->listed && same)
+	if (k->listed && same) {
+		k->tunnel = key->tunnel;
 		return;
+	}
 	if (k->listed)
 		unlist(t, id);
 	*k = *key;

@@ -2,7 +2,7 @@
 #pragma once
 
 // Where real servers are, as a worker knows it: the address and port of each number, for new
-// connections; and whether an address and port is a server's that answers through the director
+// connections and tunnels; and whether an address and port is a server's that answers through the director
 // (NAT), for packets that have no connection on this worker.
 //
 // Owned by one worker, changed by mail. No allocation; memory is given from outside and zero.
@@ -13,6 +13,13 @@
 
 #define SERVER_HEADS (1u << 16)
 
+// How packets are wrapped for a server that is forwarded to by TUN.
+struct tunnel {
+	uint16_t port;    // GUE; network order
+	uint8_t type;     // enum tunnel_type (conf/conf.h)
+	uint8_t checksum; // enum tunnel_checksum
+};
+
 struct server_key {
 	uint8_t address[16]; // network order; of IPv4 the first four bytes, the rest zero
 	uint16_t port;       // network order
@@ -20,8 +27,9 @@ struct server_key {
 	bool v6;
 	bool listed;   // in the table by address
 	uint32_t next; // in its chain, number + 1; 0: the end
+	struct tunnel tunnel;
 };
-static_assert(sizeof(struct server_key) == 28);
+static_assert(sizeof(struct server_key) == 32);
 
 struct server_table {
 	struct server_key *keys; // by number

@@ -7,8 +7,10 @@
 
 #include "worker.h"
 
-// All of these in order, for a burst that came in by one port.
-void stages(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n);
+// All of these in order, for a burst that came in by one port and was handed over by `visited`
+// workers.
+void stages(
+    struct worker *w, const struct port *port, unsigned visited, struct rte_mbuf **m, uint16_t n);
 
 // Ethernet, VLAN, IP, TCP and UDP headers are read and checked.
 void parse(struct worker *w, struct burst *b, struct rte_mbuf **m, uint16_t n);
@@ -20,11 +22,15 @@ void forward(struct worker *w, struct burst *b);
 // Fresh packets: virtual service, scheduler, new connection; then they are `known`.
 void select_servers(struct worker *w, struct burst *b);
 
+// ICMP errors about packets of connections go on; all other ICMP is the kernel's.
+void relay_icmp(struct worker *w, struct burst *b);
+
 // The worker that owns a connection whose replies pass here: by the client's address and port
 // (pointers into the packet).
 unsigned owner_of(
     const struct worker *w, const uint8_t *address, const uint8_t *port, uint8_t protocol, bool v6);
-void hand_over(struct worker *w, const struct port *port, struct rte_mbuf *m, unsigned owner);
+void hand_over(struct worker *w, const struct port *port, struct rte_mbuf *m, unsigned owner,
+    unsigned visited);
 // What the others have handed over. Returns how many packets.
 unsigned take_over(struct worker *w);
 
@@ -43,6 +49,27 @@ void conn_delete(struct worker *w, struct conn_table *t, struct conn *c);
 
 // Carries out what the control thread asks for. Bounded; returns the pieces of mail.
 unsigned read_mail(struct worker *w);
+
+// On a server's books, and its service's.
+static inline void count_in(struct real_server *s, const struct packet *p)
+{
+	s->in_packets++;
+	s->in_bytes += p->l3_bytes;
+	if (likely(s->service != NULL)) {
+		s->service->stats.in_packets++;
+		s->service->stats.in_bytes += p->l3_bytes;
+	}
+}
+
+static inline void count_out(struct real_server *s, const struct packet *p)
+{
+	s->out_packets++;
+	s->out_bytes += p->l3_bytes;
+	if (likely(s->service != NULL)) {
+		s->service->stats.out_packets++;
+		s->service->stats.out_bytes += p->l3_bytes;
+	}
+}
 
 // Answers `p` with an ICMP error and drops it under `reason`. type and code as in ICMPv4; they are
 // translated for IPv6. `mtu` for packet_too_big only. It comes from `source` (4 or 16 bytes; all

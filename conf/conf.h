@@ -28,10 +28,21 @@
 enum forward {
 	FORWARD_NAT = 0,
 	FORWARD_LOCAL = 1, // an address of the director itself: derived, not configured
+	FORWARD_TUN = 2,
 	FORWARD_DR = 3,
+	FORWARD_FULLNAT = 5,
 };
-const char *forward_name(enum forward f);               // "nat", "local", "dr"
+const char *forward_name(enum forward f);               // "nat", "local", "tun", "dr"
 int forward_parse(const char *text, enum forward *out); // what may be configured; -EINVAL
+
+// How a packet is wrapped for a server with FORWARD_TUN. The numbers are IPVS's
+// (IP_VS_CONN_F_TUNNEL_TYPE_*).
+enum tunnel_type { TUNNEL_IPIP, TUNNEL_GUE, TUNNEL_GRE };
+// Of the tunnel's own header. Remote checksum offload (GUE) tells of checksums that are left to a
+// NIC, which what leaves here never has: then it is as full.
+enum tunnel_checksum { TUNNEL_CHECKSUM_NONE, TUNNEL_CHECKSUM_FULL, TUNNEL_CHECKSUM_REMOTE };
+const char *tunnel_type_name(enum tunnel_type t);         // "ipip", "gue", "gre"
+const char *tunnel_checksum_name(enum tunnel_checksum c); // "none", "full", "remote"
 
 const char *protocol_name(uint8_t protocol);        // "tcp", "udp"
 int protocol_parse(const char *text, uint8_t *out); // -EINVAL
@@ -56,11 +67,44 @@ struct conf_route {
 	struct ip_addr via;
 };
 
+struct conf_tunnel {
+	enum tunnel_type type;
+	enum tunnel_checksum checksum;
+	uint16_t port; // GUE; host order
+};
+
+static inline bool conf_same_tunnel(const struct conf_tunnel *a, const struct conf_tunnel *b)
+{
+	return a->type == b->type && a->checksum == b->checksum && a->port == b->port;
+}
+
+// Local addresses of the director that FULLNAT gives packets as their source.
+#define CONF_LOCAL_MAX           8
+#define CONF_LOCAL_ADDRESSES_MAX 65535
+#define CONF_RANGE_TEXT_MAX      (2 * ADDR_TEXT_MAX)
+struct conf_range {
+	struct ip_addr first;
+	uint32_t n;
+};
+struct conf_local {
+	unsigned n;
+	struct conf_range ranges[CONF_LOCAL_MAX];
+};
+// How a server with FORWARD_FULLNAT learns the client's address.
+enum conf_client_address { CONF_CLIENT_NONE, CONF_CLIENT_TOA, CONF_CLIENT_PROXY_V2 };
+const char *conf_client_address_name(enum conf_client_address c); // "none", "toa", "proxy_v2"
+#define CONF_TOA_KIND 254
+struct ip_addr conf_range_at(const struct conf_range *r, uint32_t i);
+// "192.0.2.5" or "192.0.2.5-192.0.2.9"
+const char *conf_range_print(const struct conf_range *r, char buf[static CONF_RANGE_TEXT_MAX]);
+bool conf_local_has_family(const struct conf_local *local, int family);
+
 struct conf_server {
-	struct ip_addr address;
-	uint16_t port;  // host order; dr: always the service's
-	int32_t weight; // 0..2147483647; 0: no new connections
+	struct ip_addr address; // tun: of any family, else of the service's
+	uint16_t port;          // host order; dr and tun: always the service's
+	int32_t weight;         // 0..2147483647; 0: no new connections
 	enum forward forward;
+	struct conf_tunnel tunnel; // tun only
 };
 
 struct conf_service {
@@ -71,9 +115,15 @@ struct conf_service {
 	char scheduler[CONF_SCHED_NAME_MAX];
 	enum forward forward; // the default for its servers
 	bool announce; // the VIP is put on a twin, so that the kernel answers ARP and ND for it
+	struct conf_local local;                 // fullnat only
+	enum conf_client_address client_address; // fullnat only
+	uint32_t toa_kind;                       // the TCP option, 1..254
 	struct conf_server *servers;
 	size_t n_servers;
 };
+
+// What FULLNAT needs of a service is the same.
+bool conf_same_fullnat(const struct conf_service *a, const struct conf_service *b);
 
 struct conf_timeouts {      // seconds, 1..2678400
 	uint32_t tcp_s;     // ESTABLISHED, 900
@@ -128,7 +178,8 @@ void conf_free(struct conf *c);
 // One service or server object, as JSON-RPC's service.add and server.add take it: the same
 // keys and checks as in the file. `out` is filled only when no error is added; returns 0 or
 // -EINVAL. With `base` the object holds only what changes, the rest is taken from base (an
-// edit); the identity (protocol, address, port) cannot change then.
+// edit); the identity (protocol, address, port) cannot change then. A server that is not forwarded
+// to by a tunnel any more loses what was said of it.
 int conf_parse_service(json_t *o, const struct conf_service *base, struct conf_service *out,
     struct conf_errors *errors);
 // `service` gives the defaults (port, forward) and the address family.
@@ -140,6 +191,8 @@ void conf_service_clear(struct conf_service *s); // frees what it holds, not its
 // A new reference; never fails but for memory (NULL).
 json_t *conf_to_json(const struct conf *c);
 json_t *conf_service_to_json(const struct conf_service *s);
+json_t *conf_local_to_json(const struct conf_local *local); // a list of texts
+json_t *conf_tunnel_to_json(const struct conf_tunnel *t);   // {}: the default, IPIP
 json_t *conf_server_to_json(const struct conf_server *s, const struct conf_service *of);
 
 // Writes the text of conf_to_json() to a new file beside `path` and renames it over `path`.

@@ -8,18 +8,41 @@
 
 const char *forward_name(enum forward f)
 {
-	return f == FORWARD_NAT ? "nat" : f == FORWARD_LOCAL ? "local" : "dr";
+	static const char *const names[] = { "nat", "local", "tun", "dr", "bypass", "fullnat" };
+	return names[f];
 }
 
 int forward_parse(const char *text, enum forward *out)
 {
 	if (strcmp(text, "nat") == 0)
 		*out = FORWARD_NAT;
+	else if (strcmp(text, "fullnat") == 0)
+		*out = FORWARD_FULLNAT;
+	else if (strcmp(text, "tun") == 0)
+		*out = FORWARD_TUN;
 	else if (strcmp(text, "dr") == 0)
 		*out = FORWARD_DR;
 	else
 		return -EINVAL;
 	return 0;
+}
+
+const char *tunnel_type_name(enum tunnel_type t)
+{
+	static const char *const names[] = { "ipip", "gue", "gre" };
+	return names[t];
+}
+
+const char *tunnel_checksum_name(enum tunnel_checksum c)
+{
+	static const char *const names[] = { "none", "full", "remote" };
+	return names[c];
+}
+
+const char *conf_client_address_name(enum conf_client_address c)
+{
+	static const char *const names[] = { "none", "toa", "proxy_v2" };
+	return names[c];
 }
 
 const char *protocol_name(uint8_t protocol)

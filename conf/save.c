@@ -45,6 +45,17 @@ static void set_object(json_t *o, const char *key, json_t *inner)
 		json_decref(inner);
 }
 
+json_t *conf_tunnel_to_json(const struct conf_tunnel *t)
+{
+	json_t *o = json_object();
+	if (t->type != TUNNEL_IPIP)
+		set_text(o, "type", tunnel_type_name(t->type));
+	set_number(o, "port", t->port, 0);
+	if (t->checksum != TUNNEL_CHECKSUM_NONE)
+		set_text(o, "checksum", tunnel_checksum_name(t->checksum));
+	return o;
+}
+
 json_t *conf_server_to_json(const struct conf_server *s, const struct conf_service *of)
 {
 	char text[ADDR_TEXT_MAX];
@@ -54,6 +65,7 @@ json_t *conf_server_to_json(const struct conf_server *s, const struct conf_servi
 	set_number(o, "weight", s->weight, 1);
 	if (s->forward != of->forward)
 		set_text(o, "forward", forward_name(s->forward));
+	set_object(o, "tunnel", conf_tunnel_to_json(&s->tunnel));
 	return o;
 }
 
@@ -73,6 +85,11 @@ json_t *conf_service_to_json(const struct conf_service *s)
 		set_text(o, "forward", forward_name(s->forward));
 	if (!s->announce)
 		json_object_set_new(o, "announce", json_false());
+	if (s->local.n)
+		json_object_set_new(o, "local_addresses", conf_local_to_json(&s->local));
+	if (s->client_address != CONF_CLIENT_NONE)
+		set_text(o, "client_address", conf_client_address_name(s->client_address));
+	set_number(o, "toa_kind", s->toa_kind, CONF_TOA_KIND);
 	json_t *servers = json_array();
 	for (size_t i = 0; i < s->n_servers; i++)
 		json_array_append_new(servers, conf_server_to_json(&s->servers[i], s));

@@ -13,20 +13,25 @@
 
 #define WEIGHT_MAX 2147483647
 
-static const char *const forward_names[] = { "dr", "nat", NULL };
+static const char *const forward_names[] = { "dr", "nat", "tun", "fullnat", NULL };
+static const char *const tunnel_type_names[] = { "ipip", "gue", "gre", NULL };
+static const char *const tunnel_checksum_names[] = { "none", "full", "remote", NULL };
+static const char *const client_address_names[] = { "none", "toa", "proxy_v2", NULL };
 static const char *const protocol_names[] = { "tcp", "udp", NULL };
 
 static void read_forward(
     struct conf_reader *r, const struct conf_key *, json_t *v, const char *path, void *out)
 {
-	static const char *const later[] = { "tun", "fullnat", "bypass" };
+	static const char *const later[] = { "bypass" };
 	const char *text = conf_text(r, v, path);
 	if (!text || forward_parse(text, out) == 0)
 		return;
 	for (unsigned i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
 		if (strcmp(text, later[i]) == 0) {
 			conf_error_add(r->errors, path,
-			    "\"%s\": this version forwards by \"dr\" and \"nat\" only", text);
+			    "\"%s\": this version forwards by \"dr\", \"nat\", \"tun\" and "
+			    "\"fullnat\" only",
+			    text);
 			return;
 		}
 	}
@@ -69,11 +74,43 @@ static void read_name(
 
 // ---- servers ----
 
+static const struct conf_key tunnel_keys[] = {
+	{ "type", conf_read_enum, offsetof(struct conf_tunnel, type), .names = tunnel_type_names },
+	{ "port", conf_read_u16, offsetof(struct conf_tunnel, port), 1, 65535 },
+	{ "checksum", conf_read_enum, offsetof(struct conf_tunnel, checksum),
+	    .names = tunnel_checksum_names },
+	{},
+};
+
+// Whole, also when an edit gives it: what is absent has its default.
+static void read_tunnel(
+    struct conf_reader *r, const struct conf_key *, json_t *v, const char *path, void *out)
+{
+	struct conf_tunnel t = {};
+	char sub[CONF_PATH_MAX];
+	if (!conf_read_object(r, tunnel_keys, v, path, &t))
+		return;
+	size_t before = r->errors->n;
+	conf_path_join(sub, path, "port");
+	if (t.type == TUNNEL_GUE && !t.port)
+		conf_error_add(r->errors, sub, "is missing");
+	if (t.type != TUNNEL_GUE && t.port)
+		conf_error_add(r->errors, sub, "is for type \"gue\" only");
+	conf_path_join(sub, path, "checksum");
+	if (t.type == TUNNEL_IPIP && t.checksum != TUNNEL_CHECKSUM_NONE)
+		conf_error_add(r->errors, sub, "is for types \"gue\" and \"gre\" only");
+	if (t.type == TUNNEL_GRE && t.checksum == TUNNEL_CHECKSUM_REMOTE)
+		conf_error_add(r->errors, sub, "\"remote\" is for type \"gue\" only");
+	if (r->errors->n == before)
+		*(struct conf_tunnel *)out = t;
+}
+
 static const struct conf_key server_keys[] = {
 	{ "address", conf_read_addr, offsetof(struct conf_server, address), .required = true },
 	{ "port", conf_read_u16, offsetof(struct conf_server, port), 1, 65535 },
 	{ "weight", conf_read_u32, offsetof(struct conf_server, weight), 0, WEIGHT_MAX },
 	{ "forward", read_forward, offsetof(struct conf_server, forward) },
+	{ "tunnel", read_tunnel, offsetof(struct conf_server, tunnel) },
 	{},
 };
 
@@ -81,22 +118,36 @@ static const struct conf_key server_keys[] = {
 static const struct conf_key server_edit_keys[] = {
 	{ "weight", conf_read_u32, offsetof(struct conf_server, weight), 0, WEIGHT_MAX },
 	{ "forward", read_forward, offsetof(struct conf_server, forward) },
+	{ "tunnel", read_tunnel, offsetof(struct conf_server, tunnel) },
 	{},
 };
 
-static void check_server(struct conf_reader *r, const char *path, const struct conf_service *of,
-    const struct conf_server *s)
+// What depends on how packets reach it. `o`: what was written.
+static void check_server(struct conf_reader *r, json_t *o, const char *path,
+    const struct conf_service *of, const struct conf_server *s)
 {
 	char sub[CONF_PATH_MAX];
-	if (s->address.family && of->address.family && s->address.family != of->address.family) {
+	if (s->forward != FORWARD_TUN && s->address.family && of->address.family &&
+	    s->address.family != of->address.family) {
 		conf_path_join(sub, path, "address");
 		conf_error_add(r->errors, sub, "is not of the service's address family");
 	}
-	if (s->forward == FORWARD_DR && of->port && s->port != of->port) {
+	bool changed = s->forward == FORWARD_NAT || s->forward == FORWARD_FULLNAT;
+	if (!changed && of->port && s->port != of->port) {
 		conf_path_join(sub, path, "port");
 		conf_error_add(r->errors, sub,
-		    "with forward \"dr\" it must be the service's, %u: the packet is not changed",
-		    of->port);
+		    "with forward \"%s\" it must be the service's, %u: the packet is not changed",
+		    forward_name(s->forward), of->port);
+	}
+	if (s->forward == FORWARD_FULLNAT && s->address.family &&
+	    !conf_local_has_family(&of->local, s->address.family)) {
+		conf_path_join(sub, path, "forward");
+		conf_error_add(r->errors, sub,
+		    "\"fullnat\" needs local_addresses of the server's family in its service");
+	}
+	if (s->forward != FORWARD_TUN && json_object_get(o, "tunnel")) {
+		conf_path_join(sub, path, "tunnel");
+		conf_error_add(r->errors, sub, "is for forward \"tun\" only");
 	}
 }
 
@@ -108,7 +159,17 @@ static void read_server(struct conf_reader *r, json_t *o, const char *path, void
 	size_t before = r->errors->n;
 	conf_read_object(r, server_keys, o, path, s);
 	if (r->errors->n == before)
-		check_server(r, path, of, s);
+		check_server(r, o, path, of, s);
+}
+
+static void edit_server(struct conf_reader *r, json_t *o, struct conf_server *s)
+{
+	size_t before = r->errors->n;
+	conf_read_object(r, server_edit_keys, o, "", s);
+	if (r->errors->n == before)
+		check_server(r, o, "", r->context, s);
+	if (s->forward != FORWARD_TUN)
+		s->tunnel = (struct conf_tunnel){};
 }
 
 int conf_parse_server(json_t *o, const struct conf_service *service, const struct conf_server *base,
@@ -120,7 +181,7 @@ int conf_parse_server(json_t *o, const struct conf_service *service, const struc
 	if (!o)
 		conf_error_add(errors, "server", "is missing");
 	else if (base)
-		conf_read_object(&r, server_edit_keys, o, "", &s);
+		edit_server(&r, o, &s);
 	else
 		read_server(&r, o, "", &s);
 	if (errors->n != before)
@@ -146,6 +207,10 @@ static const struct conf_key service_keys[] = {
 	{ "scheduler", read_scheduler, offsetof(struct conf_service, scheduler) },
 	{ "forward", read_forward, offsetof(struct conf_service, forward) },
 	{ "announce", conf_read_bool, offsetof(struct conf_service, announce) },
+	{ "local_addresses", conf_read_local, offsetof(struct conf_service, local) },
+	{ "client_address", conf_read_enum, offsetof(struct conf_service, client_address),
+	    .names = client_address_names },
+	{ "toa_kind", conf_read_u32, offsetof(struct conf_service, toa_kind), 9, 254 },
 	{ "servers", read_servers },
 	{},
 };
@@ -156,6 +221,10 @@ static const struct conf_key service_edit_keys[] = {
 	{ "scheduler", read_scheduler, offsetof(struct conf_service, scheduler) },
 	{ "forward", read_forward, offsetof(struct conf_service, forward) },
 	{ "announce", conf_read_bool, offsetof(struct conf_service, announce) },
+	{ "local_addresses", conf_read_local, offsetof(struct conf_service, local) },
+	{ "client_address", conf_read_enum, offsetof(struct conf_service, client_address),
+	    .names = client_address_names },
+	{ "toa_kind", conf_read_u32, offsetof(struct conf_service, toa_kind), 9, 254 },
 	{},
 };
 
@@ -195,7 +264,10 @@ static void server_again(
 void conf_read_service(struct conf_reader *r, json_t *o, const char *path, void *out)
 {
 	struct conf_service *s = out;
-	*s = (struct conf_service){ .scheduler = "wlc", .forward = FORWARD_DR, .announce = true };
+	*s = (struct conf_service){ .scheduler = "wlc",
+		.forward = FORWARD_DR,
+		.announce = true,
+		.toa_kind = CONF_TOA_KIND };
 	conf_read_object(r, service_keys, o, path, s);
 	if (!s->name[0])
 		conf_default_name(s, s->name);

@@ -20,6 +20,17 @@ static const char *hop_text(const struct model_hop *h)
 	return h->mirror ? mirror_hop_state_name(mirror_hop_answer(h->mirror)->state) : "no route";
 }
 
+// Every key there is for its type.
+static json_t *tunnel_json(const struct conf_tunnel *t)
+{
+	json_t *o = json_pack("{s:s}", "type", tunnel_type_name(t->type));
+	if (t->type == TUNNEL_GUE)
+		json_object_set_new(o, "port", json_integer(t->port));
+	if (t->type != TUNNEL_IPIP)
+		json_object_set_new(o, "checksum", json_string(tunnel_checksum_name(t->checksum)));
+	return o;
+}
+
 static json_t *server_json(const struct daemon *d, const struct model_server *s)
 {
 	char address[ADDR_TEXT_MAX];
@@ -27,11 +38,14 @@ static json_t *server_json(const struct daemon *d, const struct model_server *s)
 	uint32_t active, inactive;
 	crew_server_stats(d->crew, s->id, &stats, &active, &inactive);
 	enum forward f = s->hop->hop.kind == HOP_TO_KERNEL ? FORWARD_LOCAL : s->conf.forward;
-	return json_pack("{s:s,s:i,s:s,s:i,s:b,s:I,s:I,s:s,s:o}", "address",
+	json_t *o = json_pack("{s:s,s:i,s:s,s:i,s:b,s:I,s:I,s:s,s:o}", "address",
 	    ip_addr_print(&s->conf.address, address), "port", s->conf.port, "forward",
 	    forward_name(f), "weight", s->conf.weight, "drained", s->weight_before >= 0,
 	    "active_connections", (json_int_t)active, "inactive_connections", (json_int_t)inactive,
 	    "next_hop", hop_text(s->hop), "counters", stats_json(&stats));
+	if (s->conf.forward == FORWARD_TUN)
+		json_object_set_new(o, "tunnel", tunnel_json(&s->conf.tunnel));
+	return o;
 }
 
 static json_t *service_json(const struct daemon *d, const struct model_service *ms)
@@ -43,11 +57,17 @@ static json_t *service_json(const struct daemon *d, const struct model_service *
 	const struct model_server *s;
 	TAILQ_FOREACH(s, &ms->servers, entry)
 		json_array_append_new(servers, server_json(d, s));
-	return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:b,s:o,s:o}", "name", ms->conf.name, "protocol",
-	    protocol_name(ms->conf.protocol), "address", ip_addr_print(&ms->conf.address, address),
-	    "port", ms->conf.port, "scheduler", ms->conf.scheduler, "forward",
-	    forward_name(ms->conf.forward), "announce", ms->conf.announce, "counters",
-	    stats_json(&stats), "servers", servers);
+	json_t *o = json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:b,s:o,s:o}", "name", ms->conf.name,
+	    "protocol", protocol_name(ms->conf.protocol), "address",
+	    ip_addr_print(&ms->conf.address, address), "port", ms->conf.port, "scheduler",
+	    ms->conf.scheduler, "forward", forward_name(ms->conf.forward), "announce",
+	    ms->conf.announce, "counters", stats_json(&stats), "servers", servers);
+	if (ms->conf.local.n) {
+		json_object_set_new(o, "local_addresses", conf_local_to_json(&ms->conf.local));
+		json_object_set_new(o, "client_address",
+		    json_string(conf_client_address_name(ms->conf.client_address)));
+	}
+	return o;
 }
 
 void method_services(struct rpc_call *call, json_t *params, void *arg)

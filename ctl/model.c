@@ -167,6 +167,30 @@ static void announce(struct model *m, struct model_service *ms)
 	                mirror_address_add(m->o.mirror, m->o.ports[port].twin, &p) == 0;
 }
 
+// Local addresses are answered for as well, on the twin of the port whose network holds them. They
+// stay there when the pool gets smaller: connections may live on with them.
+static void announce_local(struct model *m, const struct conf_local *local)
+{
+	for (unsigned i = 0; m->o.mirror && i < local->n; i++) {
+		for (uint32_t k = 0; k < local->ranges[i].n; k++) {
+			struct ip_addr a = conf_range_at(&local->ranges[i], k);
+			struct ip_prefix p = host_prefix(&a);
+			int port = mirror_port_of(m->o.mirror, &a);
+			if (port >= 0)
+				mirror_address_add(m->o.mirror, m->o.ports[port].twin, &p);
+		}
+	}
+}
+
+static void set_local(struct model *m, struct model_service *ms, const struct conf_service *s)
+{
+	ms->conf.local = s->local;
+	ms->conf.client_address = s->client_address;
+	ms->conf.toa_kind = s->toa_kind;
+	model_tell_local(m, ms);
+	announce_local(m, &s->local);
+}
+
 static void withdraw(struct model *m, struct model_service *ms)
 {
 	if (!ms->announced)
@@ -300,8 +324,9 @@ int model_server_edit(struct model *m, struct model_service *ms, struct model_se
 {
 	srv->weight_before = -1;
 	srv->conf.weight = s->weight;
-	if (srv->conf.forward != s->forward) {
+	if (srv->conf.forward != s->forward || !conf_same_tunnel(&srv->conf.tunnel, &s->tunnel)) {
 		srv->conf.forward = s->forward; // of new connections
+		srv->conf.tunnel = s->tunnel;   // of all
 		model_tell_server(m, ms, &srv->conf, srv->hop,
 		    (struct server_news){ srv->id, .alive = true, .counts = true });
 	}
@@ -386,6 +411,7 @@ int model_service_add(
 	RB_INSERT(model_key_tree, &m->by_key, ms);
 	TAILQ_INSERT_TAIL(&m->services, ms, entry);
 	model_tell_service(m, ms);
+	set_local(m, ms, s);
 	for (size_t i = 0; i < s->n_servers; i++) {
 		int ret = model_server_add(m, ms, &s->servers[i], error);
 		if (ret < 0) {
@@ -403,6 +429,14 @@ int model_service_edit(struct model *m, struct model_service *ms, const struct c
 	const struct sched_ops *scheduler = sched_find(s->scheduler);
 	if (!scheduler)
 		return refuse(error, -ENOENT, "no scheduler \"%s\"", s->scheduler);
+	const struct model_server *srv;
+	TAILQ_FOREACH(srv, &ms->servers, entry) {
+		if (srv->conf.forward == FORWARD_FULLNAT &&
+		    !conf_local_has_family(&s->local, srv->conf.address.family))
+			return refuse(error, -EINVAL,
+			    "%s has servers with forward \"fullnat\", which need local_addresses",
+			    ms->conf.name);
+	}
 	if (strcmp(s->name, ms->conf.name) != 0) {
 		struct model_service key;
 		strlcpy(key.conf.name, s->name, sizeof(key.conf.name));
@@ -414,6 +448,8 @@ int model_service_edit(struct model *m, struct model_service *ms, const struct c
 		RB_INSERT(model_name_tree, &m->by_name, ms);
 	}
 	ms->conf.forward = s->forward;
+	if (!conf_same_fullnat(&ms->conf, s))
+		set_local(m, ms, s);
 	ms->conf.announce = s->announce;
 	if (s->announce)
 		announce(m, ms);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <err.h>
 
+#include "dataplane/fullnat.h"
 #include "model_private.h"
 
 // An order in its envelope. Running out of memory for a few bytes leaves no way to keep the workers
@@ -59,6 +60,7 @@ static void service_back(struct mail *mail)
 {
 	struct order_service_delete *o = (struct order_service_delete *)mail;
 	free(o->service->list);
+	free(o->service->local);
 	free(o->service);
 	free(o);
 }
@@ -114,8 +116,49 @@ void model_tell_server(struct model *m, const struct model_service *ms, const st
 		o->key.port = htons(s->port);
 		o->key.protocol = ms->conf.protocol;
 		o->key.v6 = s->address.family == AF_INET6;
+		o->key.tunnel = (struct tunnel){ htons(s->tunnel.port), s->tunnel.type,
+			s->tunnel.checksum };
 		memcpy(o->key.address, s->address.bytes, o->key.v6 ? 16 : 4);
 		send_order(m, k, &o->mail, order_server_run, free_order);
+	}
+}
+
+static void local_back(struct mail *mail)
+{
+	struct order_local *o = (struct order_local *)mail;
+	free(o->local); // the one before
+	free(o);
+}
+
+// Those of the service's family.
+static struct local_pool *local_pool(const struct conf_service *s)
+{
+	struct local_pool *p = order(sizeof(*p) + s->local.n * sizeof(struct local_range));
+	for (unsigned i = 0; i < s->local.n; i++) {
+		const struct conf_range *r = &s->local.ranges[i];
+		if (r->first.family != s->address.family)
+			continue;
+		struct local_range *to = &p->ranges[p->n_ranges++];
+		memcpy(to->first, r->first.bytes, sizeof(to->first));
+		to->n = r->n;
+		p->n += r->n;
+	}
+	return p;
+}
+
+void model_tell_local(struct model *m, struct model_service *ms)
+{
+	static const uint16_t tells[] = {
+		[CONF_CLIENT_TOA] = CONN_TOA,
+		[CONF_CLIENT_PROXY_V2] = CONN_PROXY,
+	};
+	for (unsigned k = 0; k < m->o.crew->n; k++) {
+		struct order_local *o = order(sizeof(*o));
+		o->service = ms->service[k];
+		o->local = local_pool(&ms->conf);
+		o->tells = tells[ms->conf.client_address];
+		o->toa_kind = ms->conf.toa_kind;
+		send_order(m, k, &o->mail, order_local_run, local_back);
 	}
 }
 

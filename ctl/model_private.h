@@ -66,5 +66,6 @@ struct server_news {
 };
 void model_tell_server(struct model *m, const struct model_service *ms, const struct conf_server *s,
     const struct model_hop *h, struct server_news news);
+void model_tell_local(struct model *m, struct model_service *ms);
 void model_tell_hop(struct model *m, const struct model_hop *h);
 void model_tell_settings(struct model *m, const struct order_settings *settings);

@@ -170,20 +170,23 @@ static void reload_servers(struct daemon *d, struct model_service *ms, const str
 			continue;
 		}
 		// A drained server stays drained; it is the weight to come back to that may change.
-		if (srv->weight_before >= 0) {
-			counts->changed += srv->weight_before != n->weight;
-			srv->weight_before = n->weight;
-		} else if (srv->conf.weight != n->weight || srv->conf.forward != n->forward) {
-			model_server_edit(d->model, ms, srv, n, error);
-			counts->changed++;
-		}
+		bool drained = srv->weight_before >= 0;
+		int32_t weight = drained ? srv->weight_before : srv->conf.weight;
+		if (weight == n->weight && srv->conf.forward == n->forward &&
+		    conf_same_tunnel(&srv->conf.tunnel, &n->tunnel))
+			continue;
+		struct conf_server now = *n;
+		now.weight = drained ? 0 : n->weight;
+		model_server_edit(d->model, ms, srv, &now, error);
+		srv->weight_before = drained ? n->weight : -1;
+		counts->changed++;
 	}
 }
 
 static bool same_service(const struct conf_service *a, const struct conf_service *b)
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->scheduler, b->scheduler) == 0 &&
-	       a->forward == b->forward && a->announce == b->announce;
+	       a->forward == b->forward && a->announce == b->announce && conf_same_fullnat(a, b);
 }
 
 static int key_order(const void *a, const void *b)
@@ -245,11 +248,15 @@ static int reload_services(struct daemon *d, const struct conf *c, struct reload
 				log_error("reload: %s", error);
 			continue;
 		}
-		if (!same_service(&ms->conf, s)) {
+		bool differs = !same_service(&ms->conf, s), refused = false;
+		if (differs) {
 			counts->changed++;
-			model_service_edit(d->model, ms, s, error);
+			refused = model_service_edit(d->model, ms, s, error) < 0;
 		}
 		reload_servers(d, ms, s, counts);
+		// What its servers still needed, they may not need any more.
+		if (refused && model_service_edit(d->model, ms, s, error) < 0)
+			log_error("reload: %s", error);
 	}
 	return 0;
 }

@@ -26,6 +26,11 @@ enum conn_flag {
 	CONN_NO_OUTPUT = 1 << 2,
 	// Its replies are looked for as well: both its tuples are in the table.
 	CONN_BOTH_WAYS = 1 << 3,
+	// The server is told who the client is, by a TCP option or a PROXY protocol header; and it
+	// has acknowledged something since (client_address.h).
+	CONN_TOA = 1 << 4,
+	CONN_PROXY = 1 << 5,
+	CONN_TOLD = 1 << 6,
 };
 
 // What both families share: 40 bytes.
@@ -44,7 +49,8 @@ struct conn {
 	uint8_t client_mac[6];
 	uint16_t client_vlan; // the tag's second half, network order; 0: none
 	uint8_t client_port;  // index
-	uint8_t spare[7];
+	uint8_t spare[3];
+	uint32_t isn; // with CONN_TOA and CONN_PROXY: of the client's SYN
 };
 
 // Addresses and ports in network order and in the order of the packet's own headers, so that

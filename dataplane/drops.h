@@ -21,6 +21,7 @@
 	X(bad_icmp_checksum, "ICMP error with a wrong checksum for a connection") \
 	X(martian_source, "new connection from an address that cannot be a client") \
 	X(no_server, "no real server can take the connection (answered with port unreachable)") \
+	X(no_local_port, "FULLNAT: no local address and port free for the real server") \
 	X(server_deleted, "connection of a deleted real server") \
 	X(connections_full, "connections.max is reached") \
 	X(no_route, "no route to the real server (answered with host unreachable)") \
@@ -29,6 +30,7 @@
 	X(packet_too_big, "longer than the next hop's MTU (answered with the MTU)") \
 	X(no_source, "no address of the director's own for the outer header of a tunnel") \
 	X(tunnel_mtu, "the MTU of a tunnel is less than 68 (over IPv4) or 1280 (over IPv6)") \
+	X(no_headroom, "no room before the frame for the client's address") \
 	X(fragment_failed, "too long, and could not be cut into fragments") \
 	X(punt_limited, "for the kernel, over limits.punt_packets_per_s") \
 	X(punt_full, "for the kernel, which did not keep up") \

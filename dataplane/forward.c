@@ -7,7 +7,7 @@
 #include <rte_prefetch.h>
 
 #include "conf/conf.h"
-#include "nat.h"
+#include "fullnat.h"
 #include "tunnel.h"
 
 // ---- the connection ----
@@ -82,7 +82,10 @@ static __rte_always_inline void forward_family(struct worker *w, struct burst *b
 		if (p->reply) {
 			count_out(s, p);
 			advance(w, t, c, p);
-			send_nat_out(w, b->port, p, c, h, v6);
+			if (c->forward == FORWARD_FULLNAT)
+				send_fullnat_out(w, b->port, p, c, h, v6);
+			else
+				send_nat_out(w, b->port, p, c, h, v6);
 			continue;
 		}
 		if (unlikely(!s->available)) {
@@ -93,6 +96,8 @@ static __rte_always_inline void forward_family(struct worker *w, struct burst *b
 		advance(w, t, c, p);
 		if (c->forward == FORWARD_NAT)
 			send_nat_in(w, b->port, p, c, h, v6);
+		else if (c->forward == FORWARD_FULLNAT)
+			send_fullnat_in(w, b->port, p, c, h, v6);
 		else if (c->forward == FORWARD_TUN)
 			send_tun(w, b->port, p, &w->server_table->keys[c->server], h, NULL);
 		else

@@ -15,6 +15,8 @@
 #include "conf/conf.h"
 #include "ipv6.h"
 #include "nat.h"
+#include "sum.h"
+#include "tunnel.h"
 
 struct quoted {
 	uint8_t *l3;    // its IP header
@@ -82,7 +84,7 @@ static bool checksum_is_good(const struct packet *p)
 	uint32_t l4 = p->ports - rte_pktmbuf_mtod(p->m, const uint8_t *);
 	uint32_t bytes = p->l2_bytes + p->l3_bytes - l4;
 	uint16_t raw;
-	if (rte_raw_cksum_mbuf(p->m, l4, bytes, &raw))
+	if (mbuf_sum(p->m, l4, bytes, &raw))
 		return false;
 	uint64_t sum = raw;
 	if (p->v6) {
@@ -92,30 +94,47 @@ static bool checksum_is_good(const struct packet *p)
 	return checksum_fold(sum) == 0xffff;
 }
 
-// The outer packet's end `outer` (source 0, destination 1) and the quoted packet's other end become
-// this address; the quoted port this one.
-static void rewrite(struct packet *p, struct quoted *q, unsigned outer, const void *address,
-    uint16_t port, const bool v6)
+// What one end of the quoted packet and of the outer one become.
+struct end {
+	const void *address;
+	uint16_t port;
+};
+
+static void set_outer(struct packet *p, unsigned end, const void *address, const bool v6)
 {
-	const unsigned bytes = v6 ? 16 : 4, inner = !outer;
-	uint8_t *icmp = (uint8_t *)p->ports + 2;
-	uint8_t *outer_at = (uint8_t *)p->addresses + outer * bytes;
-	uint8_t *inner_at = q->addresses + inner * bytes, *port_at = q->ports + inner * 2;
-	uint64_t is = checksum_words(address, bytes), was = checksum_words(inner_at, bytes);
+	const unsigned bytes = v6 ? 16 : 4;
+	uint8_t *at = (uint8_t *)p->addresses + end * bytes;
+	uint64_t was = checksum_words(at, bytes), is = checksum_words(address, bytes);
+	// ICMPv6 sums up the pseudo-header; IPv4's own checksum stands before the addresses.
+	checksum_adjust(v6 ? (uint8_t *)p->ports + 2 : (uint8_t *)p->addresses - 2, was, is);
+	memcpy(at, address, bytes);
+}
+
+static void set_quoted(
+    struct packet *p, struct quoted *q, unsigned end, const struct end *to, const bool v6)
+{
+	const unsigned bytes = v6 ? 16 : 4;
+	uint8_t *at = q->addresses + end * bytes, *port_at = q->ports + end * 2;
+	uint64_t was = checksum_words(at, bytes), is = checksum_words(to->address, bytes);
 	uint16_t old_port, old_sum = 0, new_sum = 0;
 	memcpy(&old_port, port_at, 2);
-	if (v6) { // the pseudo-header counts
-		checksum_adjust(icmp, checksum_words(outer_at, bytes), is);
-	} else {
-		checksum_adjust((uint8_t *)p->addresses - 2, checksum_words(outer_at, bytes), is);
+	if (!v6) {
 		memcpy(&old_sum, q->l3 + 10, 2);
 		checksum_adjust(q->l3 + 10, was, is);
 		memcpy(&new_sum, q->l3 + 10, 2);
 	}
-	memcpy(outer_at, address, bytes);
-	memcpy(inner_at, address, bytes);
-	memcpy(port_at, &port, 2);
-	checksum_adjust(icmp, was + old_port + old_sum, is + port + new_sum);
+	memcpy(at, to->address, bytes);
+	memcpy(port_at, &to->port, 2);
+	checksum_adjust((uint8_t *)p->ports + 2, was + old_port + old_sum, is + to->port + new_sum);
+}
+
+// The ends of a tuple: source (0) and destination (1).
+static struct end end_of(const struct conn *c, bool reply, unsigned end, const bool v6)
+{
+	const uint8_t *tuple = conn_tuple(c, reply, v6);
+	struct end e = { tuple + end * (v6 ? 16 : 4), 0 };
+	memcpy(&e.port, tuple + (v6 ? 32 : 8) + end * 2, 2);
+	return e;
 }
 
 static void to_server(struct worker *w, const struct port *from, struct packet *p, struct quoted *q,
@@ -125,15 +144,23 @@ static void to_server(struct worker *w, const struct port *from, struct packet *
 	struct real_server *s = &w->servers[c->server];
 	const struct hop *h = &w->hops[s->hop];
 	count_in(s, p);
+	if (c->forward == FORWARD_TUN) {
+		send_tun(w, from, p, &w->server_table->keys[c->server], h, silent);
+		return;
+	}
 	if (!may_leave(w, from, p, h, silent, v6))
 		return;
-	if (c->forward == FORWARD_NAT) {
-		if (v6)
-			rewrite(p, q, 1, ((struct conn6 *)c)->out.src,
-			    ((struct conn6 *)c)->out.sport, true);
-		else
-			rewrite(p, q, 1, &((struct conn4 *)c)->out.src,
-			    ((struct conn4 *)c)->out.sport, false);
+	// It quotes an answer: virtual service to client; the server sent it as its reply tuple
+	// says.
+	if (c->flags & CONN_BOTH_WAYS) {
+		struct end server = end_of(c, true, 0, v6), client = end_of(c, true, 1, v6);
+		set_outer(p, 1, server.address, v6);
+		set_quoted(p, q, 0, &server, v6);
+		if (c->forward == FORWARD_FULLNAT) {
+			// Routers on the client's side are none of the server's routes.
+			set_outer(p, 0, client.address, v6);
+			set_quoted(p, q, 1, &client, v6);
+		}
 	}
 	leave(w, p, h, v6);
 }
@@ -142,17 +169,19 @@ static void to_client(struct worker *w, const struct port *from, struct packet *
     struct conn *c, const bool v6)
 {
 	static const uint8_t silent[16];
-	struct hop client;
-	nat_client_hop(w, c, &client);
+	struct hop hop;
+	nat_client_hop(w, c, &hop);
 	count_out(&w->servers[c->server], p);
-	if (!may_leave(w, from, p, &client, silent, v6))
+	if (!may_leave(w, from, p, &hop, silent, v6))
 		return;
-	if (v6)
-		rewrite(p, q, 0, ((struct conn6 *)c)->in.dst, ((struct conn6 *)c)->in.dport, true);
-	else
-		rewrite(
-		    p, q, 0, &((struct conn4 *)c)->in.dst, ((struct conn4 *)c)->in.dport, false);
-	leave(w, p, &client, v6);
+	struct end client = end_of(c, false, 0, v6), service = end_of(c, false, 1, v6);
+	set_outer(p, 0, service.address, v6);
+	set_quoted(p, q, 1, &service, v6);
+	if (c->forward == FORWARD_FULLNAT) {
+		set_outer(p, 1, client.address, v6);
+		set_quoted(p, q, 0, &client, v6);
+	}
+	leave(w, p, &hop, v6);
 }
 
 // Might another worker have the connection?
@@ -161,7 +190,7 @@ static bool is_of_a_service(const struct worker *w, const struct quoted *q, cons
 	const uint8_t *dst = q->addresses + (v6 ? 16 : 4);
 	uint16_t dport = load32(q->ports) >> 16;
 	return service_table_has_address(w->services, q->addresses, v6) ||
-	       server_table_has(w->server_table, dst, dport, q->protocol, v6);
+	       server_table_kinds(w->server_table, dst, dport, q->protocol, v6) != 0;
 }
 
 static void relay(struct worker *w, struct burst *b, struct packet *p, const bool v6)

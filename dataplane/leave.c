@@ -37,8 +37,8 @@ static int cut6(struct worker *w, const struct rte_mbuf *m, struct rte_mbuf **pi
 	const uint8_t *l3 = rte_pktmbuf_mtod(m, const uint8_t *);
 	const unsigned header = sizeof(struct rte_ipv6_hdr), all = m->pkt_len - header;
 	const unsigned step = (mtu - header - FRAGMENT6_BYTES) & ~7u;
-	const rte_be32_t id =
-	    rte_cpu_to_be_32((w->index << 27) ^ (w->now << 16) ^ (uint32_t)w->ip_id++);
+	const rte_be32_t id = rte_cpu_to_be_32(
+	    (w->index << 27) ^ (w->now << 16) ^ (uint32_t)w->ip_id++);
 	int n = 0;
 	for (unsigned at = 0; at < all; at += step) {
 		unsigned bytes = RTE_MIN(step, all - at);

@@ -4,13 +4,15 @@
 
 #include <netinet/in.h>
 
+#include "sum.h"
+
 // After the rewrite, over all of the datagram.
 static void complete_udp_checksum(struct packet *p, uint8_t *field)
 {
 	uint32_t l4 = p->ports - rte_pktmbuf_mtod(p->m, const uint8_t *);
 	uint32_t bytes = p->l2_bytes + p->l3_bytes - l4;
 	uint16_t raw;
-	if (rte_raw_cksum_mbuf(p->m, l4, bytes, &raw))
+	if (mbuf_sum(p->m, l4, bytes, &raw))
 		return;
 	uint64_t sum = raw + checksum_words(p->addresses, p->v6 ? 32 : 8) +
 	               (uint64_t)rte_cpu_to_be_16(IPPROTO_UDP) + rte_cpu_to_be_16(bytes);
@@ -19,31 +21,61 @@ static void complete_udp_checksum(struct packet *p, uint8_t *field)
 	memcpy(field, &value, 2);
 }
 
-void nat_rewrite(struct packet *p, unsigned end, const void *address, uint16_t port, bool v6)
+// What sums were and are, of addresses alone and of ports.
+struct change {
+	uint64_t was, is;
+	uint32_t was_ports, is_ports;
+};
+
+static void set_end(
+    struct packet *p, unsigned end, const void *address, uint16_t port, bool v6, struct change *c)
 {
 	unsigned bytes = v6 ? 16 : 4;
 	uint8_t *old_address = (uint8_t *)p->addresses + end * bytes;
 	uint8_t *old_port = (uint8_t *)p->ports + end * 2;
-	uint8_t *field = (uint8_t *)p->ports + (p->protocol == IPPROTO_TCP ? 16 : 6);
-	uint16_t was_port, value;
+	uint16_t was_port;
 	memcpy(&was_port, old_port, 2);
-	memcpy(&value, field, 2);
-	uint64_t was = checksum_words(old_address, bytes), is = checksum_words(address, bytes);
-
-	if (!v6) // its checksum stands before the addresses
-		checksum_adjust((uint8_t *)p->addresses - 2, was, is);
+	c->was += checksum_words(old_address, bytes);
+	c->is += checksum_words(address, bytes);
+	c->was_ports += was_port;
+	c->is_ports += port;
 	memcpy(old_address, address, bytes);
 	memcpy(old_port, &port, 2);
+}
+
+static void mend_checksums(struct packet *p, bool v6, const struct change *c)
+{
+	uint8_t *field = (uint8_t *)p->ports + (p->protocol == IPPROTO_TCP ? 16 : 6);
+	uint16_t value;
+	memcpy(&value, field, 2);
+	if (!v6) // its checksum stands before the addresses
+		checksum_adjust((uint8_t *)p->addresses - 2, c->was, c->is);
 	if (p->protocol == IPPROTO_TCP) {
-		checksum_adjust(field, was + was_port, is + port);
+		checksum_adjust(field, c->was + c->was_ports, c->is + c->is_ports);
 	} else if (value) {
-		checksum_adjust(field, was + was_port, is + port);
+		checksum_adjust(field, c->was + c->was_ports, c->is + c->is_ports);
 		memcpy(&value, field, 2);
 		value = value ? value : 0xffff;
 		memcpy(field, &value, 2);
 	} else {
 		complete_udp_checksum(p, field);
 	}
+}
+
+void nat_rewrite(struct packet *p, unsigned end, const void *address, uint16_t port, bool v6)
+{
+	struct change c = {};
+	set_end(p, end, address, port, v6, &c);
+	mend_checksums(p, v6, &c);
+}
+
+void nat_rewrite_both(
+    struct packet *p, const void *src, uint16_t sport, const void *dst, uint16_t dport, bool v6)
+{
+	struct change c = {};
+	set_end(p, 0, src, sport, v6, &c);
+	set_end(p, 1, dst, dport, v6, &c);
+	mend_checksums(p, v6, &c);
 }
 
 // ---- the client ----

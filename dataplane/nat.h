@@ -10,6 +10,10 @@
 // Sets address and port, `to` as in a tuple's order: source (0) or destination (1).
 void nat_rewrite(struct packet *p, unsigned end, const void *address, uint16_t port, bool v6);
 
+// Both ends at once.
+void nat_rewrite_both(
+    struct packet *p, const void *src, uint16_t sport, const void *dst, uint16_t dport, bool v6);
+
 // The way back to the client: whence its last packet came.
 void nat_client_seen(struct conn *c, const struct packet *p, const struct port *port);
 void nat_client_hop(const struct worker *w, const struct conn *c, struct hop *out);

@@ -53,7 +53,21 @@ enum mail_result order_server_run(struct worker *w, struct mail *m)
 	s->hop = o->hop;
 	s->available = o->available;
 	s->forward = o->forward;
-	server_table_set(w->server_table, o->id, &o->key, o->forward == FORWARD_NAT);
+	server_table_set(w->server_table, o->id, &o->key,
+	    o->forward == FORWARD_NAT       ? SERVER_NAT
+	    : o->forward == FORWARD_FULLNAT ? SERVER_FULLNAT
+	                                    : 0);
+	return MAIL_DONE;
+}
+
+enum mail_result order_local_run(struct worker *w, struct mail *m)
+{
+	struct order_local *o = order_of(m, order_local);
+	struct local_pool *old = o->service->local;
+	o->service->local = o->local;
+	o->service->tells = o->tells;
+	o->service->toa_kind = o->toa_kind;
+	o->local = old;
 	return MAIL_DONE;
 }
 

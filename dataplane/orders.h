@@ -42,6 +42,15 @@ struct order_server {
 	struct server_key key; // where it is
 };
 
+// Another pool of local addresses, and how servers learn the client's; the old pool comes back.
+struct order_local {
+	struct mail mail;
+	struct service *service;
+	struct local_pool *local; // may be NULL
+	uint16_t tells;           // as in struct service
+	uint8_t toa_kind;
+};
+
 struct order_hop {
 	struct mail mail;
 	uint16_t id;
@@ -77,6 +86,7 @@ enum mail_result order_service_add_run(struct worker *w, struct mail *m);
 enum mail_result order_service_delete_run(struct worker *w, struct mail *m);
 enum mail_result order_list_run(struct worker *w, struct mail *m);
 enum mail_result order_server_run(struct worker *w, struct mail *m);
+enum mail_result order_local_run(struct worker *w, struct mail *m);
 enum mail_result order_hop_run(struct worker *w, struct mail *m);
 enum mail_result order_settings_run(struct worker *w, struct mail *m);
 enum mail_result order_grant_run(struct worker *w, struct mail *m);

@@ -13,6 +13,7 @@
 #include "checksum.h"
 #include "ipv6.h"
 #include "stages.h"
+#include "sum.h"
 
 // What becomes of a packet: a drop reason, or one of these.
 enum { TO_ICMP = -3, TO_LOOKUP = -2, TO_KERNEL = -1 };
@@ -122,7 +123,7 @@ static void mend_checksum(struct worker *w, const struct port *port, struct pack
 	// The library wants the L4 length from the header before it; extension headers would
 	// count, so the sum is taken over the mbuf and the pseudo-header added.
 	uint16_t raw;
-	if (rte_raw_cksum_mbuf(p->m, l4, p->l2_bytes + p->l3_bytes - l4, &raw))
+	if (mbuf_sum(p->m, l4, p->l2_bytes + p->l3_bytes - l4, &raw))
 		return;
 	uint16_t sum = ~checksum_fold((uint64_t)raw + value);
 	if (sum == 0 && p->protocol == IPPROTO_UDP)

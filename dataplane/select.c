@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "conf/conf.h"
+#include "fullnat.h"
 #include "stages.h"
 
 // Until its first packet has moved the state machine on (IPVS: ip_vs_conn_new).
@@ -91,29 +92,65 @@ static bool insert(struct conn_table *t, const struct packet *p, uint32_t record
 	return false;
 }
 
-static bool new_conn(struct worker *w, struct packet *p, uint32_t server, const bool v6)
+// NO_DROP, or why there is none.
+enum { NO_DROP = -1 };
+
+static int new_conn(struct worker *w, struct packet *p, uint32_t server, const bool v6)
 {
 	struct conn_table *t = &w->conns[v6];
+	struct real_server *s = &w->servers[server];
+	bool both_ways = s->forward == FORWARD_NAT || s->forward == FORWARD_FULLNAT;
 	uint32_t record = conn_table_new(t, w->now, NEW_CONN_TIMEOUT);
 	if (unlikely(record == CONN_NONE))
-		return false;
+		return DROP_connections_full;
 	struct conn *c = conn_at(t, record);
-	struct real_server *s = &w->servers[server];
-	bool nat = s->forward == FORWARD_NAT;
+	int reason = DROP_connections_full;
 	c->protocol = p->protocol;
-	set_tuples(c, p, nat ? &w->server_table->keys[server] : NULL, v6);
-	if (unlikely(!insert(t, p, record, nat))) {
-		conn_table_free(t, record);
-		return false;
+	set_tuples(c, p, both_ways ? &w->server_table->keys[server] : NULL, v6);
+	if (s->forward == FORWARD_FULLNAT) {
+		void *out = v6 ? (void *)&((struct conn6 *)c)->out : &((struct conn4 *)c)->out;
+		reason = DROP_no_local_port;
+		if (!fullnat_choose(w, s->service->local, s, p->protocol, out, v6))
+			goto none;
+		reason = DROP_connections_full;
 	}
+	if (unlikely(!insert(t, p, record, both_ways)))
+		goto none;
 	c->server = server;
 	c->forward = s->forward;
-	c->flags |= CONN_INACTIVE | (nat ? CONN_BOTH_WAYS : CONN_NO_OUTPUT);
+	c->flags |= CONN_INACTIVE | (both_ways ? CONN_BOTH_WAYS : CONN_NO_OUTPUT);
+	if (s->forward == FORWARD_FULLNAT &&
+	    (p->protocol == IPPROTO_TCP || s->service->tells == CONN_PROXY))
+		c->flags |= s->service->tells;
 	s->inactive++;
 	s->connections++;
 	s->service->stats.connections++;
 	p->record = record;
-	return true;
+	return NO_DROP;
+none:
+	conn_table_free(t, record);
+	return reason;
+}
+
+// Whose packet is it, when this worker has no connection for it? This worker's, unless a NAT
+// connection's: then its owner follows from the client, and of an answer to FULLNAT from the
+// local port. A server may answer to both: then the one is asked, and after it the other.
+static unsigned owner(const struct worker *w, const struct packet *p, const struct service *s,
+    const uint8_t *src, const uint8_t *dst, const bool v6)
+{
+	if (s)
+		return s->nat ? owner_of(w, src, p->ports, p->protocol, v6) : w->index;
+	uint16_t sport = load32(p->ports) & 0xffff;
+	unsigned kinds = server_table_kinds(w->server_table, src, sport, p->protocol, v6);
+	unsigned visited = w->burst.visited;
+	if (kinds & SERVER_FULLNAT && visited == 0) {
+		unsigned o = fullnat_owner(w, p->ports + 2);
+		if (o != w->index)
+			return o;
+	}
+	if (kinds & SERVER_NAT && visited < 2)
+		return owner_of(w, dst, p->ports + 2, p->protocol, v6);
+	return w->index;
 }
 
 // True when the packet has a connection now; else it is punted or dropped.
@@ -141,12 +178,9 @@ static bool select_server(
 
 	struct service *s = service_table_find(w->services, dst, dport, p->protocol, v6);
 	if (w->n_workers > 1) {
-		unsigned owner = w->index;
-		if (s ? s->nat : server_table_has(w->server_table, src, sport, p->protocol, v6))
-			owner = s ? owner_of(w, src, p->ports, p->protocol, v6)
-			          : owner_of(w, dst, p->ports + 2, p->protocol, v6);
-		if (owner != w->index) {
-			hand_over(w, port, p->m, owner, 1);
+		unsigned o = owner(w, p, s, src, dst, v6);
+		if (o != w->index) {
+			hand_over(w, port, p->m, o, w->burst.visited + 1);
 			return false;
 		}
 	}
@@ -164,9 +198,10 @@ static bool select_server(
 		icmp_refuse(w, port, p, ICMP_PORT_UNREACHABLE, 0, NULL, DROP_no_server);
 		return false;
 	}
-	if (unlikely(!new_conn(w, p, server, v6))) {
-		w->counters.growth_wanted++;
-		drop(w, p->m, DROP_connections_full);
+	int reason = new_conn(w, p, server, v6);
+	if (unlikely(reason != NO_DROP)) {
+		w->counters.growth_wanted += reason == DROP_connections_full;
+		drop(w, p->m, reason);
 		return false;
 	}
 	return true;

@@ -20,6 +20,13 @@ static uint32_t *head_of(struct server_table *t, const struct server_key *k)
 	return &t->heads[bucket_for(t, k->address, k->port, k->protocol, k->v6)];
 }
 
+static void list(struct server_table *t, uint32_t id)
+{
+	uint32_t *head = head_of(t, &t->keys[id]);
+	t->keys[id].next = *head;
+	*head = id + 1;
+}
+
 static void unlist(struct server_table *t, uint32_t id)
 {
 	struct server_key *k = &t->keys[id];
@@ -27,40 +34,34 @@ static void unlist(struct server_table *t, uint32_t id)
 	while (*p != id + 1)
 		p = &t->keys[*p - 1].next;
 	*p = k->next;
-	k->listed = false;
 }
 
 void server_table_set(
-    struct server_table *t, uint32_t id, const struct server_key *key, bool listed)
+    struct server_table *t, uint32_t id, const struct server_key *key, unsigned kind)
 {
 	struct server_key *k = &t->keys[id];
 	bool same = k->port == key->port && k->protocol == key->protocol && k->v6 == key->v6 &&
 	            memcmp(k->address, key->address, sizeof(k->address)) == 0;
-	// Replies may come as long as the server has connections, whatever it is edited to be.
-	if (k->listed && same) {
-		k->tunnel = key->tunnel;
-		return;
-	}
-	if (k->listed)
+	// Answers may come as long as the server has connections, whatever it is edited to be.
+	unsigned kinds = same ? k->kinds | kind : kind;
+	if (k->kinds)
 		unlist(t, id);
 	*k = *key;
-	k->listed = listed;
-	if (listed) {
-		uint32_t *head = head_of(t, k);
-		k->next = *head;
-		*head = id + 1;
-	}
+	k->kinds = kinds;
+	if (kinds)
+		list(t, id);
 }
 
-bool server_table_has(
+unsigned server_table_kinds(
     const struct server_table *t, const void *address, uint16_t port, uint8_t protocol, bool v6)
 {
+	unsigned kinds = 0;
 	uint32_t at = t->heads[bucket_for(t, address, port, protocol, v6)];
 	for (; at; at = t->keys[at - 1].next) {
 		const struct server_key *k = &t->keys[at - 1];
 		if (k->port == port && k->protocol == protocol && k->v6 == v6 &&
 		    memcmp(k->address, address, v6 ? 16 : 4) == 0)
-			return true;
+			kinds |= k->kinds;
 	}
-	return false;
+	return kinds;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 // Where real servers are, as a worker knows it: the address and port of each number, for new
-// connections and tunnels; and whether an address and port is a server's that answers through the director
-// (NAT), for packets that have no connection on this worker.
+// connections and tunnels; and whether an address and port is a server's that answers through the
+// director (NAT, FULLNAT), for packets that have no connection on this worker.
 //
 // Owned by one worker, changed by mail. No allocation; memory is given from outside and zero.
 
@@ -20,12 +20,14 @@ struct tunnel {
 	uint8_t checksum; // enum tunnel_checksum
 };
 
+enum server_kind { SERVER_NAT = 1, SERVER_FULLNAT = 2 };
+
 struct server_key {
 	uint8_t address[16]; // network order; of IPv4 the first four bytes, the rest zero
 	uint16_t port;       // network order
 	uint8_t protocol;
 	bool v6;
-	bool listed;   // in the table by address
+	uint8_t kinds; // of answers that may come from it: enum server_kind; 0: not in the table
 	uint32_t next; // in its chain, number + 1; 0: the end
 	struct tunnel tunnel;
 };
@@ -37,10 +39,11 @@ struct server_table {
 	uint32_t heads[SERVER_HEADS]; // number + 1
 };
 
-// What a number stands for now. `listed`: it can be found by address, from now until the number
-// stands for another server.
+// What a number stands for now. With a kind (else 0) it can be found by address, from now until the
+// number stands for another server.
 void server_table_set(
-    struct server_table *t, uint32_t id, const struct server_key *key, bool listed);
-// `address` points to 4 or 16 bytes; `port` is in network order.
-bool server_table_has(
+    struct server_table *t, uint32_t id, const struct server_key *key, unsigned kind);
+// The kinds of all servers there; 0: none. `address` points to 4 or 16 bytes; `port` is in network
+// order.
+unsigned server_table_kinds(
     const struct server_table *t, const void *address, uint16_t port, uint8_t protocol, bool v6);

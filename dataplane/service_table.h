@@ -26,6 +26,8 @@ struct service_stats { // worker: rw, ctl: ro
 	uint64_t connections, in_packets, out_packets, in_bytes, out_bytes;
 };
 
+struct local_pool;
+
 struct service {
 	struct service *next_key, *next_address; // the chains
 	struct service_key key;
@@ -35,6 +37,9 @@ struct service {
 	const struct sched_ops *scheduler;
 	struct sched_state state;
 	struct sched_list *list;
+	struct local_pool *local; // FULLNAT: of the service's family; NULL: none
+	uint16_t tells; // FULLNAT: CONN_TOA or CONN_PROXY (conn.h) for its connections, or 0
+	uint8_t toa_kind;
 	struct service_stats stats;
 };
 

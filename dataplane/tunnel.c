@@ -7,6 +7,7 @@
 
 #include "conf/conf.h"
 #include "leave.h"
+#include "sum.h"
 
 #define GUE_BYTES 4
 
@@ -53,8 +54,7 @@ static struct inner read_inner(const struct packet *p)
 		in.protocol = IPPROTO_IPIP;
 		in.tos = ip->type_of_service;
 		in.ttl = ip->time_to_live;
-		in.dont_fragment =
-		    ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
+		in.dont_fragment = ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
 	}
 	// RFC 3168, full functionality: congestion met on the way stays the inner header's.
 	if ((in.tos & TOS_ECN_MASK) == TOS_ECN_CE)
@@ -101,7 +101,7 @@ static void write_outer6(uint8_t *l3, const struct packet *p, const struct inner
 static uint16_t checksum_from(const struct packet *p, unsigned at, uint64_t sum)
 {
 	uint16_t raw = 0;
-	rte_raw_cksum_mbuf(p->m, at, p->l3_bytes - at, &raw);
+	mbuf_sum(p->m, at, p->l3_bytes - at, &raw);
 	return ~checksum_fold(sum + raw);
 }
 
@@ -177,8 +177,7 @@ void send_tun(struct worker *w, const struct port *from, struct packet *p,
     const struct server_key *key, const struct hop *h, const uint8_t *source)
 {
 	const struct tunnel *t = &key->tunnel;
-	const unsigned outer =
-	    key->v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	const unsigned outer = key->v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 	const unsigned middle = kinds[t->type].bytes[t->checksum != TUNNEL_CHECKSUM_NONE];
 	const unsigned mtu = h->mtu - outer - middle;
 	if (likely(h->kind == HOP_SEND)) {

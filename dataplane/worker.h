@@ -30,6 +30,8 @@ struct real_server {
 	bool available; // false: deleted, its connections are dropped
 	uint8_t forward;
 	uint32_t active, inactive; // connections; worker: rw, other workers and ctl: ro
+	// FULLNAT: the next candidate, address by its number and port, for a new connection.
+	uint16_t local_address, local_port;
 	uint64_t connections, in_packets, out_packets, in_bytes, out_bytes;
 };
 static_assert(sizeof(struct real_server) == 64);

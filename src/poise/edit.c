@@ -32,12 +32,55 @@ static int set_endpoint(const char *text, json_t *into)
 	return DONE;
 }
 
+// ipip | gue:PORT[+csum|+remcsum] | gre[+csum]; what of it may go together is the daemon's to say.
+static int set_tunnel(const char *text, json_t *into)
+{
+	static const char *const checksums[][2] = { { "csum", "full" }, { "remcsum", "remote" } };
+	char type[16];
+	const char *checksum = strchr(text, '+'), *port = strchr(text, ':'), *problem;
+	json_t *tunnel = json_object();
+	snprintf(type, sizeof(type), "%.*s", (int)strcspn(text, ":+"), text);
+	json_object_set_new(tunnel, "type", json_string(type));
+	json_object_set_new(into, "tunnel", tunnel);
+	if (port && (!checksum || port < checksum)) {
+		char digits[24];
+		snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(port + 1, "+"), port + 1);
+		long long n = strtonum(digits, LLONG_MIN, LLONG_MAX, &problem);
+		if (problem)
+			return usage_error("tunnel %s: \"%s\" is not a port", text, digits);
+		json_object_set_new(tunnel, "port", json_integer(n));
+	}
+	for (size_t i = 0; checksum && i < 2; i++) {
+		if (strcmp(checksum + 1, checksums[i][0]) != 0)
+			continue;
+		json_object_set_new(tunnel, "checksum", json_string(checksums[i][1]));
+		return DONE;
+	}
+	if (checksum)
+		return usage_error(
+		    "tunnel %s: \"%s\" is neither +csum nor +remcsum", text, checksum);
+	return DONE;
+}
+
 // ---- services ----
 
-// ADDR[:PORT][,weight=N][,forward=F]
+static void set_fullnat(const struct words *w, json_t *into)
+{
+	const char *text;
+	json_t *list = json_array();
+	for (size_t i = 0; (text = words_option_at(w, "local-address", i)); i++)
+		json_array_append_new(list, json_string(text));
+	if (json_array_size(list))
+		json_object_set(into, "local_addresses", list);
+	json_decref(list);
+	if ((text = words_option(w, "client-address")))
+		json_object_set_new(into, "client_address", json_string(text));
+}
+
+// ADDR[:PORT][,weight=N][,forward=F][,tunnel=T]
 static int server_spec(const char *text, json_t *into)
 {
-	static const char *const keys[] = { "weight", "forward" };
+	static const char *const keys[] = { "weight", "forward", "tunnel" };
 	const char *problem = NULL;
 	int rc = USAGE;
 	char *copy = strdup(text), *rest = copy, *part = strsep(&rest, ",");
@@ -58,9 +101,13 @@ static int server_spec(const char *text, json_t *into)
 			json_object_set_new(into, key, json_integer(n));
 		} else if (value && strcmp(key, "forward") == 0) {
 			json_object_set_new(into, key, json_string(value));
+		} else if (value && strcmp(key, "tunnel") == 0) {
+			if (set_tunnel(value, into) != DONE)
+				goto out;
 		} else {
-			const char *near = conf_did_you_mean(key, keys, 2);
-			usage_error("--server %s: \"%s\" is neither weight=N nor forward=F%s%s%s",
+			const char *near = conf_did_you_mean(key, keys, 3);
+			usage_error("--server %s: \"%s\" is none of weight=N, forward=F, "
+			            "tunnel=T%s%s%s",
 			    text, key, near ? ", did you mean \"" : "", near ? near : "",
 			    near ? "\"?" : "");
 			goto out;
@@ -88,6 +135,7 @@ int service_add(struct app *app, const struct words *w)
 	set_option(w, "name", params);
 	set_option(w, "scheduler", params);
 	set_option(w, "forward", params);
+	set_fullnat(w, params);
 	if (words_flag(w, "no-announce"))
 		json_object_set_new(params, "announce", json_false());
 	for (size_t i = 0; rc == DONE && (text = words_option_at(w, "server", i)); i++) {
@@ -111,6 +159,7 @@ int service_edit(struct app *app, const struct words *w)
 	json_t *set = json_object();
 	set_option(w, "name", set);
 	set_option(w, "scheduler", set);
+	set_fullnat(w, set);
 	if (on || off)
 		json_object_set_new(set, "announce", json_boolean(on));
 	int rc = DONE;
@@ -140,6 +189,8 @@ int server_add(struct app *app, const struct words *w)
 	if (rc == DONE)
 		rc = words_number(w, "weight", LLONG_MIN, LLONG_MAX, server);
 	set_option(w, "forward", server);
+	if (rc == DONE && words_option(w, "tunnel"))
+		rc = set_tunnel(words_option(w, "tunnel"), server);
 	if (rc != DONE) {
 		json_decref(server);
 		return rc;
@@ -163,6 +214,8 @@ int server_edit(struct app *app, const struct words *w)
 	if (rc == DONE)
 		rc = words_number(w, "weight", LLONG_MIN, LLONG_MAX, set);
 	set_option(w, "forward", set);
+	if (rc == DONE && words_option(w, "tunnel"))
+		rc = set_tunnel(words_option(w, "tunnel"), set);
 	if (rc == DONE && !json_object_size(set))
 		rc = usage_error("nothing to change (see poise help server edit)");
 	if (rc != DONE) {

@@ -95,6 +95,25 @@ static void server_state(struct table *t, const json_t *s)
 		table_text(t, hop, strcmp(hop, "resolving") == 0 ? TINT_WARN : TINT_GOOD);
 }
 
+// "tun gue:6080+csum", as --tunnel takes it.
+static void forward_column(struct table *t, const json_t *s)
+{
+	const json_t *tunnel = json_object_get(s, "tunnel");
+	const char *forward = get_text(s, "forward"), *sum;
+	char port[24] = "";
+	if (!tunnel || strcmp(forward, "tun") != 0) {
+		table_text(t, forward, TINT_NONE);
+		return;
+	}
+	if (json_object_get(tunnel, "port"))
+		snprintf(port, sizeof(port), ":%lld", (long long)get_number(tunnel, "port"));
+	sum = get_text(tunnel, "checksum");
+	table_format(t, TINT_NONE, "tun %s%s%s", get_text(tunnel, "type"), port,
+	    strcmp(sum, "full") == 0     ? "+csum"
+	    : strcmp(sum, "remote") == 0 ? "+remcsum"
+	                                 : "");
+}
+
 static void server_line(struct table *t, struct libscols_line *parent, const json_t *s)
 {
 	char text[80];
@@ -103,7 +122,7 @@ static void server_line(struct table *t, struct libscols_line *parent, const jso
 	table_text(
 	    t, endpoint(get_text(s, "address"), get_number(s, "port"), text, sizeof(text)), 0);
 	table_text(t, "", TINT_NONE);
-	table_text(t, get_text(s, "forward"), TINT_NONE);
+	forward_column(t, s);
 	table_number(t, weight, weight ? TINT_NONE : TINT_WARN);
 	table_number(t, get_number(s, "active_connections"), TINT_NONE);
 	table_number(t, get_number(s, "inactive_connections"), TINT_NONE);

@@ -19,7 +19,10 @@ const struct kind_info kinds[KIND_COUNT] = {
 	[KIND_NEW_SERVER] = { .name = "ADDR[:PORT]" },
 	[KIND_SERVER_SPEC] = { .name = "ADDR[:PORT][,weight=N]", .repeat = true },
 	[KIND_SCHEDULER] = { .name = "SCHEDULER", .choices = LIST("rr", "wrr", "wlc") },
-	[KIND_FORWARD] = { .name = "FORWARD", .choices = LIST("dr", "nat") },
+	[KIND_FORWARD] = { .name = "FORWARD", .choices = LIST("dr", "nat", "tun", "fullnat") },
+	[KIND_TUNNEL] = { .name = "TUNNEL", .choices = LIST("ipip", "gue:", "gre") },
+	[KIND_LOCAL] = { .name = "ADDR[-ADDR|/LEN]", .repeat = true },
+	[KIND_CLIENT_ADDRESS] = { .name = "HOW", .choices = LIST("none", "toa", "proxy_v2") },
 	[KIND_STATE] = { .name = "STATE",
 	    .choices = LIST("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT", "TIME_WAIT", "CLOSE",
 	        "CLOSE_WAIT", "LAST_ACK", "LISTEN", "SYNACK", "NONE") },
@@ -57,7 +60,9 @@ static const struct option drops_options[] = {
 static const struct option service_add_options[] = {
 	{ "name", KIND_NAME, "a name, instead of tcp-192.0.2.10:80" },
 	{ "scheduler", KIND_SCHEDULER, "how servers are chosen (wlc)" },
-	{ "forward", KIND_FORWARD, "how packets reach its servers: dr, nat" },
+	{ "forward", KIND_FORWARD, "how packets reach its servers: dr, nat, tun, fullnat" },
+	{ "local-address", KIND_LOCAL, "fullnat: what servers see instead of clients" },
+	{ "client-address", KIND_CLIENT_ADDRESS, "fullnat: how servers learn it (none)" },
 	{ "no-announce", KIND_FLAG, "leave the address off the twin" },
 	{ "server", KIND_SERVER_SPEC, "a real server" },
 	{},
@@ -66,6 +71,8 @@ static const struct option service_add_options[] = {
 static const struct option service_edit_options[] = {
 	{ "name", KIND_NAME, "another name" },
 	{ "scheduler", KIND_SCHEDULER, "another scheduler" },
+	{ "local-address", KIND_LOCAL, "these local addresses instead of those before" },
+	{ "client-address", KIND_CLIENT_ADDRESS, "how servers learn the client's address" },
 	{ "announce", KIND_FLAG, "put the address on the twin" },
 	{ "no-announce", KIND_FLAG, "take the address off the twin" },
 	{},
@@ -74,6 +81,7 @@ static const struct option service_edit_options[] = {
 static const struct option server_options[] = {
 	{ "weight", KIND_NUMBER, "its share of new connections; 0: none" },
 	{ "forward", KIND_FORWARD, "how packets reach it (as the service says)" },
+	{ "tunnel", KIND_TUNNEL, "ipip, gue:PORT, gre; +csum: with a checksum; gue: +remcsum" },
 	{},
 };
 

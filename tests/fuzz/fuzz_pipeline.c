@@ -5,6 +5,7 @@
 // one byte that says what (a frame for a worker, in one part or several; time), two with the
 // length, and the bytes.
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,20 @@ static void make_lab(void)
 	lab_hop_mtu(lab, "2001:db8::12", 0, 0x62, 1280, 0);
 	lab_service(lab, "{'protocol':'tcp','address':'192.0.2.10','port':80,'scheduler':'wlc',"
 	                 "'servers':[{'address':'192.0.2.11'},{'address':'192.0.2.12'}]}");
+	static const uint8_t self[16] = { 192, 0, 2, 2 },
+	                     self6[16] = { 0x20, 1, 0xd, 0xb8, [15] = 2 };
+	lab_hop_from(lab, "192.0.2.21", 0, 0x21, self);
+	lab_hop_from(lab, "2001:db8::22", 0, 0x22, self6);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		char text[400];
+		snprintf(text, sizeof(text),
+		    "{'protocol':'udp','address':'%s','port':54,'scheduler':'rr','forward':'tun',"
+		    "'servers':[{'address':'192.0.2.21','tunnel':{'type':'gre','checksum':'full'}},"
+		    "{'address':'2001:db8::22','tunnel':{'type':'gue','port':6080,'checksum':'full'"
+		    "}}]}",
+		    v6 ? "2001:db8::10" : "192.0.2.10");
+		lab_service(lab, text);
+	}
 	lab_service(lab, "{'protocol':'udp','address':'192.0.2.10','port':53,'scheduler':'rr',"
 	                 "'servers':[{'address':'192.0.2.11'},{'address':'192.0.2.12'}]}");
 	lab_service(lab, "{'protocol':'tcp','address':'2001:db8::10','port':80,'scheduler':'wrr',"

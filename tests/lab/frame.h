@@ -54,4 +54,21 @@ struct frame_seen {
 // False: not IP, or it ends too early.
 bool frame_see(const uint8_t *frame, size_t bytes, struct frame_seen *out);
 
+// What a receiver finds in a tunnel's packet: IP in IP (4 and 41), GRE (47), or GUE in any UDP
+// (17).
+struct frame_wrapped {
+	struct frame_seen outer;
+	uint8_t kind; // the protocol of the outer IP header; 4 and 41 are IP in IP
+	uint8_t tos;
+	bool dont_fragment;
+	uint16_t id;         // IPv4
+	uint32_t flow_label; // IPv6
+	bool checksum, checksum_good;
+	struct frame inner; // with the outer one's MAC addresses
+};
+// False: nothing of the kind, or with a header that a plain receiver would not take.
+bool frame_unwrap(const uint8_t *frame, size_t bytes, struct frame_wrapped *out);
+// Puts the pieces of one packet together, in any order, as one frame. False: they do not make one.
+bool frame_reassemble(const struct frame *pieces, size_t n, struct frame *out);
+
 uint16_t frame_checksum(const void *data, size_t bytes, uint32_t sum);

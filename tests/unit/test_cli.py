@@ -12,7 +12,8 @@ import socket
 import subprocess
 import threading
 
-from cli_daemon import (CONFIG, POISE, SERVICES, Case, Refusal, connection, main, replies)
+from cli_daemon import (CONFIG, POISE, SERVICES, Case, Refusal, connection, main, replies, server,
+                        service)
 
 
 class Requests(Case):
@@ -49,6 +50,12 @@ class Requests(Case):
          {"protocol": "tcp", "address": "192.0.2.30", "port": 80, "servers": [
              {"address": "192.0.2.31"}, {"address": "192.0.2.32", "port": 80, "weight": 0},
              {"address": "192.0.2.33", "forward": "dr", "weight": 3}]}),
+        ("service add tcp 192.0.2.30:80 --forward fullnat --local-address 10.0.0.1-10.0.0.9"
+         " --local-address 10.1.0.0/24 --client-address proxy_v2", "service.add",
+         {"protocol": "tcp", "address": "192.0.2.30", "port": 80, "forward": "fullnat",
+          "local_addresses": ["10.0.0.1-10.0.0.9", "10.1.0.0/24"], "client_address": "proxy_v2"}),
+        ("service edit web --local-address 10.0.0.1 --client-address toa", "service.edit",
+         {"service": "web", "set": {"local_addresses": ["10.0.0.1"], "client_address": "toa"}}),
         ("service edit web --name www --scheduler wlc --announce", "service.edit",
          {"service": "web", "set": {"name": "www", "scheduler": "wlc", "announce": True}}),
         ("service edit tcp 192.0.2.10:80 --no-announce", "service.edit",
@@ -67,6 +74,19 @@ class Requests(Case):
          {"service": "web", "server": "192.0.2.11:80", "set": {"weight": -1}}),
         ("server edit web 192.0.2.11 --forward dr", "server.edit",
          {"service": "web", "server": "192.0.2.11", "set": {"forward": "dr"}}),
+        ("server add web 2001:db8::13 --forward tun --tunnel gue:6080+remcsum", "server.add",
+         {"service": "web", "server": {
+             "address": "2001:db8::13", "forward": "tun",
+             "tunnel": {"type": "gue", "port": 6080, "checksum": "remote"}}}),
+        ("server edit web 192.0.2.11 --tunnel gre+csum", "server.edit",
+         {"service": "web", "server": "192.0.2.11",
+          "set": {"tunnel": {"type": "gre", "checksum": "full"}}}),
+        ("server edit web 192.0.2.11 --tunnel ipip", "server.edit",
+         {"service": "web", "server": "192.0.2.11", "set": {"tunnel": {"type": "ipip"}}}),
+        ("service add tcp 192.0.2.30:80 --forward tun --server 192.0.2.31,tunnel=gue:1,weight=2",
+         "service.add", {"protocol": "tcp", "address": "192.0.2.30", "port": 80, "forward": "tun",
+                         "servers": [{"address": "192.0.2.31", "weight": 2,
+                                      "tunnel": {"type": "gue", "port": 1}}]}),
         ("server delete web [2001:db8::11]:80", "server.delete",
          {"service": "web", "server": "[2001:db8::11]:80"}),
         ("server drain web 192.0.2.11", "server.drain",
@@ -135,6 +155,17 @@ class Tables(Case):
                 self.assertRegex(line[:end], r"\d$")
                 self.assertIn(line[end:end + 1], ("", " "))
         self.assertFalse([line for line in r.lines if line != line.rstrip()])
+
+    def test_tunnels(self):
+        for tunnel, text in (({"type": "ipip"}, "tun ipip"),
+                             ({"type": "gue", "port": 6080, "checksum": "none"}, "tun gue:6080"),
+                             ({"type": "gue", "port": 1, "checksum": "remote"}, "tun gue:1+remcsum"),
+                             ({"type": "gre", "checksum": "full"}, "tun gre+csum")):
+            self.daemon.methods["services"] = {"services": [service(
+                "web", "192.0.2.10",
+                [server("192.0.2.11", forward="tun", tunnel=tunnel)])]}
+            columns = re.split(r" {2,}", self.done("services").lines[2])
+            self.assertEqual(columns[:3], ["└─192.0.2.11:80", text, "1"])
 
     def test_ascii(self):
         self.assertIn("|-192.0.2.12:80", self.done("services", env={"LC_ALL": "C"}).out)

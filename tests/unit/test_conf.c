@@ -71,7 +71,7 @@ static const char many_mistakes[] =
     "                   { 'address': '192.0.2.12', 'port': 81 },"
     "                   { 'address': '2001:db8::1' },"
     "                   { 'address': '192.0.2.13' }, { 'address': '192.0.2.13' } ] },"
-    "    { 'protocol': 'udp', 'address': '224.0.0.1', 'port': 0, 'forward': 'tun' },"
+    "    { 'protocol': 'udp', 'address': '224.0.0.1', 'port': 0, 'forward': 'bypass' },"
     "    { 'protocol': 'tcp', 'address': '192.0.2.10', 'port': 80, 'announce': 1 } ] }";
 
 static void all_mistakes_at_once(void **state)
@@ -110,7 +110,8 @@ static void all_mistakes_at_once(void **state)
 	    { "services[1].servers[4]", "192.0.2.13:80 is there already, as servers[3]" },
 	    { "services[2].address", "224.0.0.1 is not a unicast address" },
 	    { "services[2].port", "0 is not between 1 and 65535" },
-	    { "services[2].forward", "\"tun\": this version forwards by \"dr\" and \"nat\" only" },
+	    { "services[2].forward",
+	        "\"bypass\": this version forwards by \"dr\", \"nat\", \"tun\" and \"fullnat\" only" },
 	    { "services[3].announce", "is neither true nor false" },
 	    { "services[3]", "tcp 192.0.2.10:80 is there already, as services[1]" },
 	    { "services[3].name", "\"tcp-192.0.2.10:80\" is the name of services[1] already" });
@@ -347,6 +348,123 @@ static void one_server(void **state)
 	SAID(&errors, { "server", "is missing" });
 }
 
+static int tunnel_server(const char *text, struct conf_server *out, struct conf_errors *errors)
+{
+	struct conf_service of = parse_service(SERVICE " }");
+	json_t *o = json(text);
+	int ret = conf_parse_server(o, &of, NULL, out, errors);
+	json_decref(o);
+	return ret;
+}
+
+static void tunnels(void **state)
+{
+	static const struct {
+		const char *text;
+		struct conf_tunnel want;
+	} good[] = {
+		{ "", { TUNNEL_IPIP, TUNNEL_CHECKSUM_NONE, 0 } },
+		{ ", \"tunnel\": {}", { TUNNEL_IPIP, TUNNEL_CHECKSUM_NONE, 0 } },
+		{ ", \"tunnel\": { \"type\": \"gue\", \"port\": 6080 }",
+		    { TUNNEL_GUE, TUNNEL_CHECKSUM_NONE, 6080 } },
+		{ ", \"tunnel\": { \"checksum\": \"remote\", \"port\": 1, \"type\": \"gue\" }",
+		    { TUNNEL_GUE, TUNNEL_CHECKSUM_REMOTE, 1 } },
+		{ ", \"tunnel\": { \"type\": \"gre\", \"checksum\": \"full\" }",
+		    { TUNNEL_GRE, TUNNEL_CHECKSUM_FULL, 0 } },
+	};
+	struct conf_errors errors = {};
+	struct conf_service of = parse_service(SERVICE " }");
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		char text[200];
+		struct conf_server s, again;
+		// Of the other family, too.
+		snprintf(text, sizeof(text), "{ \"address\": \"%s\", \"forward\": \"tun\"%s }",
+		    i & 1 ? "192.0.2.9" : "2001:db8::9", good[i].text);
+		assert_int_equal(tunnel_server(text, &s, &errors), 0);
+		assert_int_equal(s.forward, FORWARD_TUN);
+		assert_true(conf_same_tunnel(&s.tunnel, &good[i].want));
+		json_t *saved = conf_server_to_json(&s, &of);
+		assert_int_equal(conf_parse_server(saved, &of, NULL, &again, &errors), 0);
+		assert_true(conf_same_tunnel(&again.tunnel, &s.tunnel));
+		assert_int_equal(json_object_size(json_object_get(saved, "tunnel")) > 0, i > 1);
+		json_decref(saved);
+	}
+}
+
+static void tunnels_that_are_none(void **state)
+{
+	struct conf_errors errors = {};
+	struct conf_server s;
+	const char *const tun = "{ \"address\": \"192.0.2.9\", \"forward\": \"tun\", \"tunnel\": ";
+	static const struct {
+		const char *tunnel;
+		struct said want;
+	} bad[] = {
+		{ "7", { "tunnel", "is not an object" } },
+		{ "{ \"type\": \"gue\" }", { "tunnel.port", "is missing" } },
+		{ "{ \"type\": \"gre\", \"port\": 6080 }",
+		    { "tunnel.port", "is for type \"gue\" only" } },
+		{ "{ \"checksum\": \"full\" }",
+		    { "tunnel.checksum", "is for types \"gue\" and \"gre\" only" } },
+		{ "{ \"type\": \"gre\", \"checksum\": \"remote\" }",
+		    { "tunnel.checksum", "\"remote\" is for type \"gue\" only" } },
+		{ "{ \"tpye\": \"gre\" }",
+		    { "tunnel.tpye", "unknown key, did you mean \"type\"?" } },
+	};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[200];
+		snprintf(text, sizeof(text), "%s%s }", tun, bad[i].tunnel);
+		assert_int_equal(tunnel_server(text, &s, &errors), -EINVAL);
+		assert_said(&errors, &bad[i].want, 1);
+	}
+	assert_int_equal(tunnel_server("{ \"address\": \"2001:db8::9\", \"forward\": \"nat\", "
+	                               "\"tunnel\": {} }",
+	                     &s, &errors),
+	    -EINVAL);
+	SAID(&errors, { "tunnel", "is for forward \"tun\" only" });
+	assert_int_equal(tunnel_server("{ \"address\": \"2001:db8::9\", \"forward\": \"tun\", "
+	                               "\"port\": 1 }",
+	                     &s, &errors),
+	    -EINVAL);
+	SAID(&errors, { "port", "with forward \"tun\" it must be the service's, 443: the packet is "
+	                        "not changed" });
+}
+
+static void a_tunnel_edited(void **state)
+{
+	struct conf_errors errors = {};
+	struct conf_service of = parse_service(SERVICE " }");
+	struct conf_server s, edited;
+	assert_int_equal(
+	    tunnel_server("{ \"address\": \"192.0.2.9\", \"forward\": \"tun\", \"tunnel\":"
+	                  " { \"type\": \"gue\", \"port\": 6080 } }",
+	        &s, &errors),
+	    0);
+	static const struct {
+		const char *set;
+		struct conf_tunnel want;
+	} edits[] = {
+		{ "{ \"weight\": 3 }", { TUNNEL_GUE, TUNNEL_CHECKSUM_NONE, 6080 } },
+		{ "{ \"tunnel\": { \"type\": \"gre\" } }",
+		    { TUNNEL_GRE, TUNNEL_CHECKSUM_NONE, 0 } },
+		{ "{ \"tunnel\": {} }", { TUNNEL_IPIP, TUNNEL_CHECKSUM_NONE, 0 } },
+	};
+	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+		json_t *o = json(edits[i].set);
+		assert_int_equal(conf_parse_server(o, &of, &s, &edited, &errors), 0);
+		assert_true(conf_same_tunnel(&edited.tunnel, &edits[i].want));
+		json_decref(o);
+	}
+	// To a mode that cannot reach an address of the other family.
+	json_t *o = json("{ \"forward\": \"dr\" }");
+	assert_int_equal(conf_parse_server(o, &of, &s, &edited, &errors), -EINVAL);
+	SAID(&errors, { "address", "is not of the service's address family" });
+	assert_int_equal(ip_addr_parse("2001:db8::9", &s.address), 0);
+	assert_int_equal(conf_parse_server(o, &of, &s, &edited, &errors), 0);
+	assert_true(conf_same_tunnel(&edited.tunnel, &(struct conf_tunnel){}));
+	json_decref(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +477,9 @@ int main(void)
 		cmocka_unit_test(one_service),
 		cmocka_unit_test(edited_service),
 		cmocka_unit_test(one_server),
+		cmocka_unit_test(tunnels),
+		cmocka_unit_test(tunnels_that_are_none),
+		cmocka_unit_test(a_tunnel_edited),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

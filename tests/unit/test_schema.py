@@ -70,18 +70,27 @@ FULL = {
             'address': '192.0.2.10',
             'port': 80,
             'scheduler': 'wrr',
-            'forward': 'dr',
+            'forward': 'tun',
             'announce': False,
+            'local_addresses': ['192.0.2.100-192.0.2.110', '2001:db8::100'],
+            'client_address': 'toa',
+            'toa_kind': 253,
             'servers': [
-                {'address': '192.0.2.11', 'port': 80, 'weight': 2, 'forward': 'dr'},
+                {
+                    'address': '192.0.2.11',
+                    'port': 80,
+                    'weight': 2,
+                    'forward': 'tun',
+                    'tunnel': {'type': 'gue', 'port': 6080, 'checksum': 'full'},
+                },
                 {'address': '192.0.2.12'},
             ],
         },
         {'protocol': 'udp', 'address': '2001:db8::10', 'port': 53},
     ],
 }
-# What can be written but is never saved, having one value so far, or always the service's.
-NEVER_SAVED = {'server.port', 'server.forward', 'service.forward'}
+# What is not saved here, being the service's.
+NEVER_SAVED = {'server.port', 'server.forward'}
 
 # The objects of the file: name in the schema's "definitions" (or key of the file), and where
 # FULL has one.
@@ -96,6 +105,7 @@ OBJECTS = {
     'route': ('routes', 0),
     'service': ('services', 0),
     'server': ('services', 0, 'servers', 0),
+    'tunnel': ('services', 0, 'servers', 0, 'tunnel'),
 }
 
 
@@ -130,8 +140,10 @@ NUMBERS = {  # path: least, most
     ('timeouts', 'udp_s'): (1, 2678400),
     ('limits', 'punt_packets_per_s'): (100, 10000000),
     ('limits', 'icmp_per_s'): (0, 1000000),
+    ('services', 0, 'toa_kind'): (9, 254),
     ('services', 1, 'port'): (1, 65535),
     ('services', 0, 'servers', 0, 'weight'): (0, 2147483647),
+    ('services', 0, 'servers', 0, 'tunnel', 'port'): (1, 65535),
 }
 PORT = ('ports', 0)
 SERVICE = ('services', 0)
@@ -224,9 +236,22 @@ TABLE = [
     ((*SERVICE, 'protocol'), 'TCP', False),
     *[((*SERVICE, 'scheduler'), s, True) for s in ('rr', 'wrr', 'wlc')],
     *[((*SERVICE, 'scheduler'), s, False) for s in ('', 'sh', 'WLC')],
-    *[((*at, 'forward'), f, False) for f in ('', 'tun', 'fullnat', 'local', 'DR')
+    *[((*at, 'forward'), f, False) for f in ('', 'bypass', 'local', 'DR')
       for at in (SERVICE, SERVER)],
+    *[((*SERVICE, 'local_addresses'), a, True) for a in
+      ([], ['192.0.2.1'], ['10.0.0.0/17'], ['192.0.2.8/29', '2001:db8::/120', '192.0.2.1'])],
+    *[((*SERVICE, 'local_addresses'), a, False) for a in
+      ('192.0.2.1', [1], [''], ['any'], ['192.0.2.1'] * 9, ['192.0.2.1-'], ['192.0.2.1 '])],
     ((*SERVICE, 'servers'), [], True),
+    ((*SERVER, 'address'), '2001:db8::11', True),
+    *[((*SERVER, 'tunnel'), t, True) for t in
+      ({}, {'type': 'ipip'}, {'type': 'gre'}, {'checksum': 'none'}, {'type': 'gue', 'port': 1},
+       {'type': 'gue', 'port': 65535, 'checksum': 'remote'}, {'type': 'gre', 'checksum': 'full'})],
+    *[((*SERVER, 'tunnel'), t, False) for t in
+      ({'port': 6080}, {'type': 'ipip', 'port': 6080}, {'type': 'gre', 'port': 6080},
+       {'type': 'gue'}, {'type': 'gue', 'checksum': 'full'}, {'checksum': 'full'},
+       {'type': 'ipip', 'checksum': 'remote'}, {'type': 'gre', 'checksum': 'remote'},
+       {'type': 'GUE', 'port': 6080}, {'type': 'vxlan'}, {'type': 'gre', 'checksum': 'yes'})],
     # A service without servers fits an address of any family; the last octet may be anything.
     *[(('services', 1, 'address'), a, True) for a in
       (*UNICAST6_GOOD, '1.0.0.0', '127.0.0.1', '223.255.255.255', '10.0.0.255')],
@@ -249,12 +274,22 @@ LOADER_ONLY = [
      'services[1]: tcp 192.0.2.10:80 is there already, as services[0]'),
     (('services', 1, 'name'), 'web',
      'services[1].name: "web" is the name of services[0] already'),
-    ((*SERVER, 'address'), '2001:db8::11',
-     "services[0].servers[0].address: is not of the service's address family"),
+    ((*SERVICE, 'servers', 1), {'address': '2001:db8::11', 'forward': 'dr'},
+     "services[0].servers[1].address: is not of the service's address family"),
+    *[((*SERVICE, 'local_addresses'), [a], f'services[0].local_addresses[0]: "{a}" is no address, '
+       'range (a-b) or prefix of at most 65536 addresses') for a in
+      ('10.0.0.0/15', '192.0.2.9-192.0.2.1', '192.0.2.1-2001:db8::1', '2001:db8::/64', '1.2.3')],
+    ((*SERVICE, 'local_addresses'), ['224.0.0.1'],
+     'services[0].local_addresses[0]: 224.0.0.1 is not unicast'),
+    ((*SERVICE, 'local_addresses'), ['10.0.0.0/24', '10.0.0.9'],
+     'services[0].local_addresses[1]: 10.0.0.9 is there already'),
+    ((*SERVICE, 'local_addresses'), ['10.0.0.0/16', '10.1.0.0'],
+     'services[0].local_addresses: more than 65535 addresses'),
+    ((*SERVER, 'forward'), 'nat', 'services[0].servers[0].tunnel: is for forward "tun" only'),
     ((*SERVER, 'address'), '192.0.2.12',
      'services[0].servers[1]: 192.0.2.12:80 is there already, as servers[0]'),
     ((*SERVER, 'port'), 8080,
-     'services[0].servers[0].port: with forward "dr" it must be the service\'s, 80: the packet '
+     'services[0].servers[0].port: with forward "tun" it must be the service\'s, 80: the packet '
      'is not changed'),
     # 2.0 is an integer in JSON Schema; the loader knows how it was written.
     (('workers',), 2.0, 'workers: is neither a number nor a list of 1 to 32 CPU numbers'),
@@ -353,6 +388,8 @@ class Agreement(unittest.TestCase):
             for key in object_schema(name).get('required', []):
                 cases.append(((path, key, 'missing'), changed((*path, key), DELETE), False))
             for key in object_schema(name)['properties']:
+                if name == 'tunnel' and key != 'checksum':
+                    continue  # they go together (TABLE)
                 if key not in object_schema(name).get('required', []):
                     cases.append(
                         ((path, key, 'left out'), changed((*path, key), DELETE), True))
@@ -435,9 +472,10 @@ class Defaults(unittest.TestCase):
         cases = []
         for name in OBJECTS:
             for path, sub in leaves(name):
-                if 'default' in sub:
+                # The type of a tunnel goes with its port (TABLE).
+                if 'default' in sub and path != (*SERVER, 'tunnel', 'type'):
                     cases.append((path, sub['default']))
-        self.assertEqual(len(cases), 19)
+        self.assertEqual(len(cases), 24)
         with_default = load([changed(path, value) for path, value in cases])
         without = load([changed(path, DELETE) for path, _ in cases])
         for (path, value), a, b in zip(cases, with_default, without):
@@ -462,10 +500,10 @@ class Defaults(unittest.TestCase):
                     without.add(f'{name}.{path[-1]}')
         self.assertEqual(without, {
             'port.queues', 'port.mtu', 'memory.hugepages', 'memory.megabytes', 'service.name',
-            'server.port', 'server.forward',
+            'server.port', 'server.forward', 'tunnel.port',
         })
         full = load([FULL])[0]['saved']
-        for where in without - NEVER_SAVED:
+        for where in without - NEVER_SAVED - {'tunnel.port'}:  # required with FULL's type
             name, key = where.split('.')
             answer = load([changed((*OBJECTS[name], key), DELETE)])[0]
             with self.subTest(where):

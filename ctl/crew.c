@@ -94,6 +94,10 @@ static int new_worker(struct crew *c, unsigned index, const struct crew_options 
 		return -ENOMEM;
 	c->workers[index] = w;
 	w->index = index;
+	w->ip_id = index * 65536 / c->n; // so that two do not number packets alike
+	w->fragments = rte_zmalloc("fragments", sizeof(*w->fragments), RTE_CACHE_LINE_SIZE);
+	if (!w->fragments)
+		return -ENOMEM;
 	w->n_workers = c->n;
 	int ret = reserve_new(&c->servers[index], sizeof(struct real_server) * SERVERS_MAX, false);
 	if (ret == 0)
@@ -193,6 +197,14 @@ int crew_new(const struct crew_options *o, struct crew **out)
 	return 0;
 }
 
+static void crew_forget_fragments(struct worker *w)
+{
+	struct fragments *f = w->fragments;
+	for (unsigned i = 0; f && i < FRAGMENT_SETS * FRAGMENT_WAYS; i++)
+		rte_pktmbuf_free_bulk(f->entries[i].waiting, f->entries[i].n);
+	rte_free(f);
+}
+
 void crew_free(struct crew *c)
 {
 	if (!c)
@@ -214,6 +226,7 @@ void crew_free(struct crew *c)
 		if (c->workers[k]) {
 			rte_ring_free(c->workers[k]->inbox);
 			rte_ring_free(c->workers[k]->outbox);
+			crew_forget_fragments(c->workers[k]);
 			rte_free(c->workers[k]);
 		}
 	}

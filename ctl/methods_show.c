@@ -104,6 +104,7 @@ static json_t *worker_json(const struct daemon *d, unsigned k)
 	set_int(o, "made", READ(c->made));
 	set_int(o, "handed_over", READ(c->handed_over));
 	set_int(o, "taken_over", READ(c->taken_over));
+	set_int(o, "waiting", READ(c->waiting));
 	set_int(o, "dropped", dropped);
 	set_int(o, "connections", READ(w->conns[0].count) + (uint64_t)READ(w->conns[1].count));
 	set_int(o, "connections_room", d->crew->room[k][0] + (uint64_t)d->crew->room[k][1]);

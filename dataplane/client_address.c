@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "nat.h"
+#include "sum.h"
 
 // TCP header fields, by their place.
 enum { SEQ = 4, ACK = 8, OFFSET = 12, CHECKSUM = 16, HEADER = 20 };
@@ -122,6 +123,8 @@ static unsigned prepare(const struct worker *w, const struct packet *p, struct c
     uint8_t *bytes, unsigned *at, uint16_t mtu, bool v6)
 {
 	const uint8_t *tcp = p->ports;
+	if (p->fragment) // what follows would have to move
+		return 0;
 	if (c->protocol == IPPROTO_UDP) {
 		*at = 8;
 		return c->packets == 1 ? write_proxy(bytes, c, v6) : 0;
@@ -157,7 +160,7 @@ static void strip_syn(struct packet *p)
 	unsigned n = all - header;
 	uint8_t *length = packet_l3(p) + (p->v6 ? 4 : 2);
 	uint16_t was, is, raw = 0;
-	rte_raw_cksum_mbuf(p->m, tcp + header - rte_pktmbuf_mtod(p->m, uint8_t *), n, &raw);
+	mbuf_sum(p->m, tcp + header - rte_pktmbuf_mtod(p->m, uint8_t *), n, &raw);
 	memcpy(&was, length, 2);
 	is = rte_cpu_to_be_16(rte_be_to_cpu_16(was) - n);
 	memcpy(length, &is, 2);

@@ -17,7 +17,9 @@
 	X(over_mtu, "longer than the port's MTU (GRO or TSO at work)") \
 	X(short_l4, "no room for the TCP or UDP header") \
 	X(too_many_headers, "more than 8 IPv6 extension headers") \
-	X(fragment, "fragment for a virtual service") \
+	X(fragment_overlap, "fragment that reaches into the TCP or UDP header") \
+	X(fragment_full, "more fragments of a datagram than wait for its first") \
+	X(fragment_timeout, "fragment whose datagram's first did not come in time") \
 	X(bad_icmp_checksum, "ICMP error with a wrong checksum for a connection") \
 	X(martian_source, "new connection from an address that cannot be a client") \
 	X(no_server, "no real server can take the connection (answered with port unreachable)") \

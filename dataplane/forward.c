@@ -80,6 +80,8 @@ static __rte_always_inline void forward_family(struct worker *w, struct burst *b
 		struct real_server *s = &w->servers[c->server];
 		const struct hop *h = &w->hops[s->hop];
 		if (p->reply) {
+			if (unlikely(p->fragment))
+				fragment_follows(w, p);
 			count_out(s, p);
 			advance(w, t, c, p);
 			if (c->forward == FORWARD_FULLNAT)
@@ -94,6 +96,10 @@ static __rte_always_inline void forward_family(struct worker *w, struct burst *b
 		}
 		count_in(s, p);
 		advance(w, t, c, p);
+		if (unlikely(p->fragment))
+			fragment_follows(w, p);
+		if (unlikely(p->options))
+			heed_ip_options(p);
 		if (c->forward == FORWARD_NAT)
 			send_nat_in(w, b->port, p, c, h, v6);
 		else if (c->forward == FORWARD_FULLNAT)

@@ -202,7 +202,8 @@ static void relay(struct worker *w, struct burst *b, struct packet *p, const boo
 	}
 	uint32_t entry = find_reply_of(w, &q, v6);
 	if (entry == CONN_NONE) {
-		if (b->visited + 1u < w->n_workers && is_of_a_service(w, &q, v6))
+		if ((b->visited & ~FRAGMENT_SETTLED) + 1u < w->n_workers &&
+		    is_of_a_service(w, &q, v6))
 			hand_over(w, b->port, p->m, (w->index + 1) % w->n_workers, b->visited + 1);
 		else
 			punt(w, b->port, p->m);

@@ -57,7 +57,7 @@ static void mend_checksums(struct packet *p, bool v6, const struct change *c)
 		memcpy(&value, field, 2);
 		value = value ? value : 0xffff;
 		memcpy(field, &value, 2);
-	} else {
+	} else if (!p->fragment) { // the datagram is not all here; none is good as well
 		complete_udp_checksum(p, field);
 	}
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "conn_table.h"
+#include "fragment.h"
 
 #define BURST_MAX 64
 
@@ -21,7 +22,10 @@ struct packet {
 	uint8_t protocol;
 	uint8_t tcp_flags; // the five lowest bits (FIN SYN RST PSH ACK); 0 for UDP
 	bool v6;
-	bool reply; // it matched the real server's tuple
+	bool reply;           // it matched the real server's tuple
+	bool options;         // IPv4: there are some
+	uint8_t fragment;     // enum fragment_part
+	uint32_t fragment_id; // as in the packet
 };
 
 static inline uint8_t *packet_l3(const struct packet *p)
@@ -42,12 +46,16 @@ static inline void packets_add(struct packets *list, struct packet *p)
 
 struct port;
 
+// Of a fragment that is on the worker of its datagram (fragment.h).
+#define FRAGMENT_SETTLED 0x80
+
 struct burst {
 	const struct port *port; // that it came in by
-	uint8_t visited;         // workers that have handed it over
+	uint8_t visited;         // workers that have handed it over; perhaps with FRAGMENT_SETTLED
 	struct packet all[BURST_MAX];
 	struct packets parsed[2]; // by parse: IPv4, IPv6
 	struct packets known[2];  // by lookup: have a connection
 	struct packets fresh[2];  // by lookup: have none yet
 	struct packets icmp;      // by parse: ICMP of either family
+	struct packets fragments; // by parse: of TCP and UDP datagrams, but for the first of each
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Stage 1: headers. What comes out is a well-formed, unfragmented TCP or UDP packet addressed to
-// this port; everything else is dropped by name or is the kernel's.
+// Stage 1: headers. What comes out is well-formed TCP, UDP and ICMP addressed to this port;
+// everything else is dropped by name or is the kernel's.
 
 #include <netinet/in.h>
 #include <rte_ether.h>
@@ -16,19 +16,11 @@
 #include "sum.h"
 
 // What becomes of a packet: a drop reason, or one of these.
-enum { TO_ICMP = -3, TO_LOOKUP = -2, TO_KERNEL = -1 };
+enum { TO_FRAGMENTS = -4, TO_ICMP = -3, TO_LOOKUP = -2, TO_KERNEL = -1 };
 
 static bool is_l4(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
-}
-
-// A fragment has no ports, or is not all of the datagram: services do not take it.
-static int parse_fragment(struct worker *w, const struct packet *p, const uint8_t *dst)
-{
-	if (is_l4(p->protocol) && service_table_has_address(w->services, dst, p->v6))
-		return DROP_fragment;
-	return TO_KERNEL;
 }
 
 static int parse_l4(struct packet *p, const uint8_t *l4, uint32_t room)
@@ -51,6 +43,21 @@ static int parse_l4(struct packet *p, const uint8_t *l4, uint32_t room)
 	return TO_LOOKUP;
 }
 
+// `offset` of the fragment in bytes. The first one has the ports, and all of the L4 header.
+static int parse_fragment(struct packet *p, const uint8_t *l4, uint32_t room, uint32_t offset)
+{
+	static const uint32_t headers[] = { [IPPROTO_TCP] = 16, [IPPROTO_UDP] = 8 };
+	if (!is_l4(p->protocol))
+		return TO_KERNEL;
+	p->ports = l4;
+	if (offset == 0) {
+		p->fragment = FRAGMENT_FIRST;
+		return parse_l4(p, l4, room);
+	}
+	p->fragment = FRAGMENT_LATER;
+	return offset < headers[p->protocol] ? DROP_fragment_overlap : TO_FRAGMENTS;
+}
+
 // `room`: bytes of the IP packet in the first segment; `total`: in all of the frame.
 static int parse_ipv4(
     struct worker *w, struct packet *p, const uint8_t *l3, uint32_t room, uint32_t total)
@@ -70,9 +77,15 @@ static int parse_ipv4(
 	p->addresses = (const uint8_t *)&ip->src_addr;
 	p->protocol = ip->next_proto_id;
 	p->v6 = false;
-	if (ip->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG))
-		return parse_fragment(w, p, (const uint8_t *)&ip->dst_addr);
-	return parse_l4(p, l3 + header, RTE_MIN(room, length) - header);
+	p->options = header > sizeof(*ip);
+	room = RTE_MIN(room, length) - header;
+	uint16_t fragment = rte_be_to_cpu_16(ip->fragment_offset);
+	if (unlikely(fragment & (RTE_IPV4_HDR_OFFSET_MASK | RTE_IPV4_HDR_MF_FLAG))) {
+		p->fragment_id = ip->packet_id;
+		return parse_fragment(
+		    p, l3 + header, room, (fragment & RTE_IPV4_HDR_OFFSET_MASK) * 8);
+	}
+	return parse_l4(p, l3 + header, room);
 }
 
 static int parse_ipv6(
@@ -89,14 +102,18 @@ static int parse_ipv6(
 	p->l3_bytes = length;
 	p->addresses = ip->src_addr;
 	p->v6 = true;
+	p->options = false;
 	room = RTE_MIN(room, length);
 
 	const uint8_t *fragment;
 	int l4 = ipv6_skip_headers(l3, room, &p->protocol, &fragment);
 	if (l4 < 0)
 		return l4 == IPV6_TOO_MANY ? DROP_too_many_headers : DROP_bad_ip_header;
-	if (fragment)
-		return parse_fragment(w, p, ip->dst_addr);
+	if (unlikely(fragment != NULL)) {
+		p->fragment_id = load32(fragment + 4);
+		return parse_fragment(
+		    p, l3 + l4, room - l4, (fragment[2] << 8 | fragment[3]) & 0xfff8);
+	}
 	return parse_l4(p, l3 + l4, room - l4);
 }
 
@@ -166,27 +183,45 @@ static int parse_frame(struct worker *w, const struct port *port, struct packet 
 		verdict = parse_ipv6(w, p, packet_l3(p), room, total);
 	else
 		return TO_KERNEL;
-	if (verdict == TO_LOOKUP || verdict == TO_ICMP)
+	if (verdict == TO_LOOKUP || verdict == TO_ICMP || verdict == TO_FRAGMENTS)
 		trim(p);
-	if (verdict == TO_LOOKUP && port->software)
+	if (verdict == TO_LOOKUP && port->software && !p->fragment)
 		mend_checksum(w, port, p);
 	return verdict;
+}
+
+// To the worker whose matter its datagram is. True: it is gone.
+static bool send_home(struct worker *w, const struct burst *b, const struct packet *p)
+{
+	if (w->n_workers == 1 || b->visited & FRAGMENT_SETTLED)
+		return false;
+	unsigned home = fragment_owner(w, p);
+	if (home == w->index)
+		return false;
+	hand_over(w, b->port, p->m, home, b->visited | FRAGMENT_SETTLED);
+	return true;
 }
 
 void parse(struct worker *w, struct burst *b, struct rte_mbuf **m, uint16_t n)
 {
 	const struct port *port = b->port;
-	b->parsed[0].n = b->parsed[1].n = b->icmp.n = 0;
+	b->parsed[0].n = b->parsed[1].n = b->icmp.n = b->fragments.n = 0;
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *p = &b->all[i];
 		p->m = m[i];
+		p->fragment = FRAGMENT_NONE;
 		int verdict = parse_frame(w, port, p);
+		if (unlikely(p->fragment && (verdict == TO_LOOKUP || verdict == TO_FRAGMENTS) &&
+		             send_home(w, b, p)))
+			continue;
 		if (likely(verdict == TO_LOOKUP)) {
 			packets_add(&b->parsed[p->v6], p);
 		} else if (verdict == TO_ICMP) {
 			packets_add(&b->icmp, p);
+		} else if (verdict == TO_FRAGMENTS) {
+			packets_add(&b->fragments, p);
 		} else if (verdict == TO_KERNEL) {
 			punt(w, port, p->m);
 		} else {

@@ -23,12 +23,13 @@ void stages(
 	b->port = port;
 	b->visited = visited;
 
-	parse(w, b, m, n);    // headers; what is not for us: dropped, or punted to the kernel
-	lookup(w, b);         // which packets have a connection?
-	forward(w, b);        // they leave
-	select_servers(w, b); // the others get one: service, scheduler, connection
-	forward(w, b);        // and leave
-	relay_icmp(w, b);     // errors about packets of connections follow these
+	parse(w, b, m, n);      // headers; what is not for us: dropped, or punted to the kernel
+	lookup(w, b);           // which packets have a connection?
+	forward(w, b);          // they leave
+	select_servers(w, b);   // the others get one: service, scheduler, connection
+	forward(w, b);          // and leave
+	relay_icmp(w, b);       // errors about packets of connections follow these
+	follow_fragments(w, b); // as do fragments
 }
 
 void pipeline(struct worker *w, const struct port *port, struct rte_mbuf **m, uint16_t n)
@@ -55,6 +56,7 @@ unsigned worker_poll(struct worker *w)
 	inject(w);
 	tx_flush(w);
 	work += w->counters.injected - injected;
+	work += sweep_fragments(w);
 	work += read_mail(w);
 	work += expire(w, work ? EXPIRE_CHUNKS_BUSY : EXPIRE_CHUNKS_IDLE);
 	return work;

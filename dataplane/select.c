@@ -142,7 +142,7 @@ static unsigned owner(const struct worker *w, const struct packet *p, const stru
 		return s->nat ? owner_of(w, src, p->ports, p->protocol, v6) : w->index;
 	uint16_t sport = load32(p->ports) & 0xffff;
 	unsigned kinds = server_table_kinds(w->server_table, src, sport, p->protocol, v6);
-	unsigned visited = w->burst.visited;
+	unsigned visited = w->burst.visited & ~FRAGMENT_SETTLED;
 	if (kinds & SERVER_FULLNAT && visited == 0) {
 		unsigned o = fullnat_owner(w, p->ports + 2);
 		if (o != w->index)
@@ -180,12 +180,19 @@ static bool select_server(
 	if (w->n_workers > 1) {
 		unsigned o = owner(w, p, s, src, dst, v6);
 		if (o != w->index) {
-			hand_over(w, port, p->m, o, w->burst.visited + 1);
+			unsigned visited = w->burst.visited + 1;
+			if (unlikely(p->fragment)) {
+				fragment_to_worker(w, p, o);
+				visited |= FRAGMENT_SETTLED;
+			}
+			hand_over(w, port, p->m, o, visited);
 			return false;
 		}
 	}
 	bool opens = p->protocol != IPPROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
 	if (!s || !opens || sport == rte_cpu_to_be_16(FTP_DATA_PORT)) {
+		if (unlikely(p->fragment))
+			fragment_to_kernel(w, p);
 		punt(w, port, p->m);
 		return false;
 	}

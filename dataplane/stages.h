@@ -22,6 +22,20 @@ void forward(struct worker *w, struct burst *b);
 // Fresh packets: virtual service, scheduler, new connection; then they are `known`.
 void select_servers(struct worker *w, struct burst *b);
 
+// Fragments follow the first of their datagram, or wait for it (fragment.h).
+void follow_fragments(struct worker *w, struct burst *b);
+// Of a first fragment, as soon as it is known: where the others go.
+void fragment_follows(struct worker *w, const struct packet *p);
+void fragment_to_kernel(struct worker *w, const struct packet *p);
+void fragment_to_worker(struct worker *w, const struct packet *p, unsigned worker);
+// The worker whose matter the datagram is.
+unsigned fragment_owner(const struct worker *w, const struct packet *p);
+// Each loop: those that need not wait any more, and those that have waited too long. Bounded.
+unsigned sweep_fragments(struct worker *w);
+
+// What IPv4 options ask of a router, of a packet on its way to a server.
+void heed_ip_options(struct packet *p);
+
 // ICMP errors about packets of connections go on; all other ICMP is the kernel's.
 void relay_icmp(struct worker *w, struct burst *b);
 
@@ -69,6 +83,17 @@ static inline void count_out(struct real_server *s, const struct packet *p)
 		s->service->stats.out_packets++;
 		s->service->stats.out_bytes += p->l3_bytes;
 	}
+}
+
+// A datagram counts once, with its bytes as if it had come whole: of a later fragment those behind
+// its IP header.
+static inline void fragment_counted(struct real_server *s, const struct packet *p, bool reply)
+{
+	uint64_t bytes = p->l3_bytes - (p->ports - packet_l3(p));
+	uint64_t *of_server = reply ? &s->out_bytes : &s->in_bytes;
+	*of_server += bytes;
+	if (s->service)
+		*(reply ? &s->service->stats.out_bytes : &s->service->stats.in_bytes) += bytes;
 }
 
 // Answers `p` with an ICMP error and drops it under `reason`. type and code as in ICMPv4; they are

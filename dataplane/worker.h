@@ -60,9 +60,10 @@ struct port_counters { // worker: rw, ctl: ro
 };
 
 struct worker_counters { // worker: rw, ctl: ro
-	// rx + injected + made + taken_over = tx + punted + handed_over + sum of drops, whenever
-	// nothing is under way.
+	// rx + injected + made + taken_over = tx + punted + handed_over + waiting + sum of drops,
+	// whenever nothing is under way.
 	uint64_t rx, tx, punted, injected, made, handed_over, taken_over;
+	uint64_t waiting; // fragments, now
 	uint64_t drops[DROP_REASON_COUNT];
 	uint64_t loops, busy_loops, busy_cycles, cycles;
 	uint64_t growth_wanted; // times a table had no room
@@ -101,6 +102,7 @@ struct worker {
 	// One ring for each pair of workers; NULL: none (to oneself).
 	struct rte_ring *handover_to[WORKERS_MAX], *handover_from[WORKERS_MAX];
 	uint64_t owner_secret; // the same for all
+	struct fragments *fragments;
 
 	struct timeouts timeouts;
 	struct rate_limit punt_limit, icmp_limit;

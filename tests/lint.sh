@@ -179,7 +179,7 @@ man_pages() {
 
 spelling() {
     # what C and networks say that English does not
-    codespell --quiet-level 2 --ignore-words-list 'te,fo,ser,ot,ans,nd,wan,hart,crate,statics,inout,fpr,fle' \
+    codespell --quiet-level 2 --ignore-words-list 'ect,tpye,te,fo,ser,ot,ans,nd,wan,hart,crate,statics,inout,fpr,fle' \
         "${text[@]}"
 }
 

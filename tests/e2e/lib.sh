@@ -305,7 +305,7 @@ accounts_balance() {
     local workers drops
     workers=$(poise --json workers)
     drops=$(poise --json drops)
-    jq -e 'all(.workers[]; .rx + .injected + .made + .taken_over == .tx + .punted + .handed_over + .dropped)' <<<"$workers" >/dev/null &&
+    jq -e 'all(.workers[]; .rx + .injected + .made + .taken_over == .tx + .punted + .handed_over + .waiting + .dropped)' <<<"$workers" >/dev/null &&
         jq -e --argjson w "$workers" '
             .total == ([.drops[].count] | add)
             and all(.drops[]; .count == (.workers | add))

@@ -96,7 +96,8 @@ static bool same_service(const struct conf_service *a, const struct conf_service
 	for (size_t i = 0; i < a->n_servers; i++) {
 		const struct conf_server *x = &a->servers[i], *y = &b->servers[i];
 		if (!ip_addr_equal(&x->address, &y->address) || x->port != y->port ||
-		    x->weight != y->weight || x->forward != y->forward)
+		    x->weight != y->weight || x->forward != y->forward ||
+		    !conf_same_tunnel(&x->tunnel, &y->tunnel))
 			return false;
 	}
 	return true;

@@ -531,7 +531,7 @@ bool lab_books_balance(struct lab *lab)
 			of_servers += w->servers[i].active + w->servers[i].inactive;
 		uint64_t in_tables = w->conns[0].count + w->conns[1].count;
 		if (c->rx + c->injected + c->made + c->taken_over !=
-		    c->tx + c->punted + c->handed_over + drops) {
+		    c->tx + c->punted + c->handed_over + c->waiting + drops) {
 			fprintf(stderr,
 			    "lab: worker %u: rx %" PRIu64 " + injected %" PRIu64 " + made %" PRIu64
 			    " + taken over %" PRIu64 " != tx %" PRIu64 " + punted %" PRIu64

@@ -152,19 +152,26 @@ static void l4_headers(void **)
 	expect_nothing(lab);
 }
 
+// The first fragment holds the whole L4 header, and no other reaches into it.
 static void fragments(void **)
 {
 	static const uint8_t first[] = { 6, 0, 0, 1, 0, 0, 0, 9 },
-	                     later[] = { 6, 0, 1, 0, 0, 0, 0, 9 };
-	struct frame f = frame_make(
-	    &(struct frame_spec){ CLIENT, VIP, 1, 80, .payload = 64, .fragment = 0x2000 });
-	refused(&f, DROP_fragment);
-	f = frame_make(&(struct frame_spec){ CLIENT, VIP, 1, 80, .payload = 64, .fragment = 8 });
-	refused(&f, DROP_fragment);
+	                     second[] = { 6, 0, 0, 9, 0, 0, 0, 9 };
+	struct frame f = frame_make(&(struct frame_spec){
+	    CLIENT, VIP, .protocol = 255, .payload = 16, .fragment = 0x2000 });
+	set_byte(&f, L3 + 9, 6);
+	sum_again(&f);
+	refused(&f, DROP_short_l4);
+	f = frame_make(&(struct frame_spec){ CLIENT, VIP, 1, 80, .payload = 64, .fragment = 1 });
+	refused(&f, DROP_fragment_overlap);
 	for (unsigned i = 0; i < 2; i++) {
-		f = frame_make(&(struct frame_spec){ CLIENT6, VIP6, 1, 80, .payload = 64,
-		    .extension = i ? later : first, .extension_bytes = 8, .extension_first = 44 });
-		refused(&f, DROP_fragment);
+		f = frame_make(&(struct frame_spec){ CLIENT6, VIP6, 1, 80, .payload = i ? 64 : 0,
+		    .extension = i ? second : first, .extension_bytes = 8, .extension_first = 44 });
+		if (!i) {
+			f.bytes -= 8;
+			set_byte(&f, L3 + 5, 8 + 12);
+		}
+		refused(&f, i ? DROP_fragment_overlap : DROP_short_l4);
 	}
 	expect_nothing(lab);
 }

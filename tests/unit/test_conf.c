@@ -110,8 +110,8 @@ static void all_mistakes_at_once(void **state)
 	    { "services[1].servers[4]", "192.0.2.13:80 is there already, as servers[3]" },
 	    { "services[2].address", "224.0.0.1 is not a unicast address" },
 	    { "services[2].port", "0 is not between 1 and 65535" },
-	    { "services[2].forward",
-	        "\"bypass\": this version forwards by \"dr\", \"nat\", \"tun\" and \"fullnat\" only" },
+	    { "services[2].forward", "\"bypass\": this version forwards by \"dr\", \"nat\", "
+	                             "\"tun\" and \"fullnat\" only" },
 	    { "services[3].announce", "is neither true nor false" },
 	    { "services[3]", "tcp 192.0.2.10:80 is there already, as services[1]" },
 	    { "services[3].name", "\"tcp-192.0.2.10:80\" is the name of services[1] already" });
@@ -408,8 +408,7 @@ static void tunnels_that_are_none(void **state)
 		    { "tunnel.checksum", "is for types \"gue\" and \"gre\" only" } },
 		{ "{ \"type\": \"gre\", \"checksum\": \"remote\" }",
 		    { "tunnel.checksum", "\"remote\" is for type \"gue\" only" } },
-		{ "{ \"tpye\": \"gre\" }",
-		    { "tunnel.tpye", "unknown key, did you mean \"type\"?" } },
+		{ "{ \"typ\": \"gre\" }", { "tunnel.typ", "unknown key, did you mean \"type\"?" } },
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		char text[200];

@@ -8,9 +8,11 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "rss.h"
 
 #define DESCRIPTORS    1024
 #define RING_SLOTS     2048 // to and from a twin, and between workers
@@ -367,6 +369,8 @@ static int open_port(
 		    s->conf->name, strerror(-ret));
 		return ret;
 	}
+	if (crew->n > 1 && s->rx_queues > 1)
+		s->port.rss = rss_of_port(id, crew->n);
 	ret = make_twin(s, crew->n, error);
 	return ret < 0 ? ret : wire(crew, s, error);
 }
@@ -393,9 +397,9 @@ int ports_open(
 			ports_close(p);
 			return ret;
 		}
-		log_info("port %s: %s (%s), %u receive and %u transmit queues, MTU %u",
+		log_info("port %s: %s (%s), %u receive and %u transmit queues%s, MTU %u",
 		    s->conf->name, s->conf->device, s->driver, s->rx_queues, s->tx_queues,
-		    s->port.mtu);
+		    s->port.rss ? " (hash known)" : "", s->port.mtu);
 	}
 	return 0;
 }
@@ -408,6 +412,8 @@ void ports_close(struct ports *p)
 			close(s->twin_fd);
 		s->twin_fd = -1;
 		detach(s);
+		free((void *)s->port.rss);
+		s->port.rss = NULL;
 		netdev_release(s->claim);
 		s->claim = NULL;
 	}

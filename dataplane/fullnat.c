@@ -4,8 +4,13 @@
 
 #include <rte_common.h>
 
+#include "rss.h"
+
 // With nine ports of ten in use by chance, one connection in 850 finds none free among so many.
 #define TRIES 64
+
+// The first of them must fit the NIC's hash as well.
+#define TRIES_BY_HASH 40
 
 // Bits of a port that hold the worker's number.
 static unsigned worker_bits(const struct worker *w)
@@ -49,6 +54,8 @@ bool fullnat_choose(struct worker *w, const struct local_pool *pool, struct real
 	const unsigned bits = worker_bits(w);
 	const uint32_t ports = (65536 - LOCAL_PORT_FIRST) >> bits;
 	uint8_t *addresses = out, *dst = addresses + (v6 ? 16 : 4), *pair = dst + (v6 ? 16 : 4);
+	const struct port *back = w->tx[w->hops[s->hop].port].port; // where answers come in
+	const struct rss *rss = back ? back->rss : NULL;
 	if (!pool || pool->n == 0)
 		return false;
 	if (s->local_address >= pool->n) // there were more of them
@@ -59,6 +66,9 @@ bool fullnat_choose(struct worker *w, const struct local_pool *pool, struct real
 		address_at(pool, s->local_address, dst, v6);
 		memcpy(pair + 2, &port, 2);
 		advance(s, pool, ports);
+		if (rss && i < TRIES_BY_HASH &&
+		    rss_worker(rss, addresses, pair, protocol, v6) != w->index)
+			continue;
 		uint64_t hash = tuple_hash(t, addresses, pair, protocol, v6);
 		if (conn_table_find(t, hash, addresses, pair, protocol, v6) == CONN_NONE)
 			return true;

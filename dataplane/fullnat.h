@@ -8,6 +8,9 @@
 // So a request's connection belongs to the worker it came in on, and an answer that comes in on
 // another is handed to the right one without a shared table.
 //
+// Where a NIC's hash is known (rss.h), candidates whose answers come in on the owner's own queues
+// are preferred: then nothing is handed over.
+//
 // Ports are taken in turn, for each real server: what was taken longest ago is tried first, and is
 // most likely free again. A candidate is free when the answer's tuple is not in the table.
 

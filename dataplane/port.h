@@ -11,6 +11,7 @@
 #define WORKERS_MAX 32
 
 struct rte_mempool;
+struct rss;
 
 struct port {
 	uint16_t index; // in the configuration's order
@@ -20,5 +21,6 @@ struct port {
 	// A software interface may deliver TCP and UDP with only the pseudo-header's sum in the
 	// checksum field (its sender counted on a NIC to finish it): these are mended.
 	bool software;
+	const struct rss *rss;    // how its NIC spreads packets; NULL: not known
 	struct rte_mempool *pool; // packets that the director makes come from here
 };

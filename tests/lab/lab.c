@@ -203,6 +203,11 @@ bool lab_free(struct lab *lab)
 	return lost == 0;
 }
 
+void lab_rss(struct lab *lab, unsigned port, const struct rss *rss)
+{
+	lab->ports[port].port.rss = rss;
+}
+
 struct crew *lab_crew(struct lab *lab)
 {
 	return lab->crew;

@@ -18,6 +18,7 @@
 
 struct rte_mbuf;
 struct rte_ring;
+struct rss;
 struct lab;
 
 struct lab_options {
@@ -33,6 +34,9 @@ struct lab_options {
 struct lab *lab_new(const struct lab_options *o);
 // False, and a line on stderr, when a packet buffer was lost.
 bool lab_free(struct lab *lab);
+
+// As if the port's NIC spread packets so; NULL: not known, as at first.
+void lab_rss(struct lab *lab, unsigned port, const struct rss *rss);
 
 struct crew *lab_crew(struct lab *lab);
 struct model *lab_model(struct lab *lab);

@@ -2,8 +2,10 @@
 
 // FULLNAT: both ends change; local addresses and ports; several workers.
 
+#include <rte_ethdev.h>
 #include <stdlib.h>
 
+#include "ctl/rss.h"
 #include "packet_test.h"
 
 #define CLIENT  "198.51.100.1"
@@ -231,6 +233,70 @@ static void both_kinds_of_answers(void **)
 	assert_int_equal(lab_drops_total(lab), 0);
 }
 
+// The verification suite of Microsoft's RSS specification, with its key.
+static const uint8_t key[40] = { 0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25,
+	0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb,
+	0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa };
+
+static struct rss *rss_with(unsigned workers, uint64_t types)
+{
+	uint16_t queues[128];
+	for (unsigned i = 0; i < 128; i++)
+		queues[i] = i % 8; // eight queues
+	return rss_new(key, sizeof(key), queues, 128, workers, types);
+}
+
+static void toeplitz(void **)
+{
+	static const struct {
+		uint8_t addresses[8], ports[4];
+		uint32_t with_ports, without;
+	} cases[] = {
+		{ { 66, 9, 149, 187, 161, 142, 100, 80 }, { 0x0a, 0xea, 0x06, 0xe6 }, 0x51ccc178,
+		    0x323e8fc2 },
+		{ { 199, 92, 111, 2, 65, 69, 140, 83 }, { 0x37, 0x96, 0x12, 0x83 }, 0xc626b0ea,
+		    0xd718262a },
+	};
+	struct rss *r = rss_with(128, RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+	for (unsigned i = 0; i < 128; i++)
+		r->worker[i] = i;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(rss_worker(r, cases[i].addresses, cases[i].ports, 6, false),
+		    cases[i].with_ports & 127);
+		assert_int_equal(rss_worker(r, cases[i].addresses, cases[i].ports, 17, false),
+		    cases[i].without & 127);
+	}
+	free(r);
+	assert_null(rss_new(key, 39, NULL, 128, 2, 0));
+	assert_null(rss_new(key, 40, NULL, 100, 2, 0));
+}
+
+// A NIC whose hash is known: answers come in on the worker that owns the connection.
+static void by_the_nics_hash(void **)
+{
+	uint8_t out[FRAME_MAX], addresses[8], ports[4];
+	for (unsigned workers = 2; workers <= 4; workers++) {
+		finish(lab);
+		open_lab(workers, LOCALS, 0);
+		struct rss *r = rss_with(workers, RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+		lab_rss(lab, 1, r);
+		for (unsigned i = 0; i < 1000; i++) {
+			struct frame_seen s = opened(CLIENT, 1000 + i, i % workers);
+			struct frame_spec answer = { RS1, s.src, 8081, s.sport,
+				.dst_mac = MAC_OF(2) };
+			struct frame f = frame_make(&answer);
+			memcpy(addresses, f.data + L3 + 12, 8);
+			memcpy(ports, f.data + L3 + 20, 4);
+			unsigned queue = rss_worker(r, addresses, ports, 6, false);
+			assert_int_equal(queue, i % workers);
+			assert_true(exchange(1, queue, &answer, out) > 0);
+		}
+		assert_int_equal(lab_counters(lab).handed_over, 0);
+		lab_rss(lab, 1, NULL);
+		free(r);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -242,6 +308,8 @@ int main(void)
 		T(another_pool),
 		T(any_queue),
 		T(both_kinds_of_answers),
+		cmocka_unit_test(toeplitz),
+		T(by_the_nics_hash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,14 +13,16 @@
 #define PAIRS_QUICK 100
 #define RESULTS_MAX 64
 
-const char *const bench_modes[] = { "dr", NULL };
+const char *const bench_modes[] = { "dr", "nat", "tun", "fullnat", NULL };
+const char *const bench_tunnels[] = { "ipip", "gre", "gue", NULL };
 const char *const bench_families[2] = { "ipv4", "ipv6" };
 const char *const bench_kinds[BENCH_KINDS] = { "established", "new" };
 static const uint32_t all_flows[] = { 1000, 64000, 1000000 };
 
 struct options {
 	const char *mode, *family, *kind, *json; // NULL: all; none
-	uint32_t flows;                          // 0: all
+	const char *tunnel;
+	uint32_t flows; // 0: all
 	int quick, no_hugepages;
 	int callgrind; // 1: yes, 0: no, -1: when valgrind is there
 };
@@ -31,11 +33,13 @@ static const char help[] =
     "What a packet costs in the pipeline of one worker, without NIC: small TCP packets of\n"
     "random flows, in bursts of 64.\n"
     "\n"
-    "  --mode MODE      only this one: dr\n"
+    "  --mode MODE      only this one: dr, nat, tun, fullnat\n"
+    "  --tunnel TYPE    in mode tun: ipip (default), gre, gue\n"
     "  --family FAMILY  only this one: ipv4, ipv6\n"
     "  --kind KIND      only this one: established (ACKs of known connections),\n"
-    "                   new (each packet is a SYN and makes a connection)\n"
-    "  --flows N        established connections in the table; default 1000, 64000 and 1000000\n"
+    "                   new (SYNs, each makes a connection)\n"
+    "  --flows N        established connections in the table, up to 10000000;\n"
+    "                   default: 1000, 64000 and 1000000\n"
     "  --json FILE      all figures as a list of objects\n"
     "  --quick          1000 flows and few windows, nothing under valgrind: a few seconds\n"
     "  --callgrind      count instructions, which needs valgrind; --no-callgrind: do not.\n"
@@ -45,6 +49,8 @@ static const char help[] =
     "\n"
     "Figures: ns/packet is the median of many windows of 4032 packets less the median of the\n"
     "floor; the floor is receive and transmit only, in windows of the same run in between.\n"
+    "In modes nat and fullnat established is requests and answers in equal parts, in random\n"
+    "order; new is a SYN and a SYN/ACK, and its figures are for both together.\n"
     "spread: between the quartiles of the windows with work. Mpackets/s: floor included.\n"
     "instructions: a packet, those of the floor subtracted. bytes/conn: by which the tables grew\n"
     "for these flows; \"-\" when they fitted into what there is from the start.\n";
@@ -66,9 +72,11 @@ static unsigned name_in(const char *const *names, unsigned n, const char *what, 
 }
 
 static struct bench_case case_of(
-    const char *mode, const char *family, const char *kind, uint32_t flows)
+    const char *mode, const char *family, const char *kind, uint32_t flows, const char *tunnel)
 {
+	unsigned type = name_in(bench_tunnels, UINT32_MAX, "tunnel", tunnel);
 	return (struct bench_case){
+		.tunnel = strcmp(mode, "tun") == 0 ? bench_tunnels[type] : NULL,
 		.mode = bench_modes[name_in(bench_modes, UINT32_MAX, "mode", mode)],
 		.v6 = name_in(bench_families, 2, "family", family),
 		.kind = name_in(bench_kinds, BENCH_KINDS, "kind", kind),
@@ -81,16 +89,18 @@ static uint32_t flows_of(const char *text)
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 	if (*end || n < 1 || n > BENCH_FLOWS_MOST)
-		usage_error("flows: 1 to 1000000", text);
+		usage_error("flows: 1 to 10000000", text);
 	return n;
 }
 
-// What callgrind looks at, in a process of its own: --one MODE FAMILY KIND FLOWS.
+// What callgrind looks at, in a process of its own: --one MODE FAMILY KIND FLOWS [TUNNEL].
 static int one(char **words)
 {
 	static struct rig r;
-	struct bench_case c = case_of(words[0], words[1], words[2], flows_of(words[3]));
-	rig_no_hugepages();
+	struct bench_case c = case_of(words[0], words[1], words[2], flows_of(words[3]),
+	    words[4] ? words[4] : bench_tunnels[0]);
+	if (!director_memory(c.flows, false))
+		return 1;
 	rig_new(&r, &c);
 	windows_run(&r, CALLGRIND_PAIRS, NULL, NULL);
 	return rig_free(&r) ? 0 : 1;
@@ -100,19 +110,18 @@ static int one(char **words)
 static void check(struct options *o)
 {
 	case_of(o->mode ? o->mode : bench_modes[0], o->family ? o->family : bench_families[0],
-	    o->kind ? o->kind : bench_kinds[0], 1);
+	    o->kind ? o->kind : bench_kinds[0], 1, o->tunnel);
 	if (o->callgrind == 1 && !callgrind_there())
 		usage_error("not installed", "valgrind");
 	if (o->callgrind < 0)
 		o->callgrind = !o->quick && callgrind_there();
-	if (o->no_hugepages)
-		rig_no_hugepages();
 }
 
 static void parse(int argc, char **argv, struct options *o)
 {
 	const struct option known[] = {
 		{ "mode", required_argument, NULL, 'm' },
+		{ "tunnel", required_argument, NULL, 't' },
 		{ "family", required_argument, NULL, 'f' },
 		{ "kind", required_argument, NULL, 'k' },
 		{ "flows", required_argument, NULL, 'n' },
@@ -129,6 +138,9 @@ static void parse(int argc, char **argv, struct options *o)
 		switch (option) {
 		case 'm':
 			o->mode = optarg;
+			break;
+		case 't':
+			o->tunnel = optarg;
 			break;
 		case 'f':
 			o->family = optarg;
@@ -171,6 +183,8 @@ static unsigned choose(const struct options *o, struct bench_case *list)
 			.kind = row / 2 % BENCH_KINDS,
 			.v6 = row % 2,
 		};
+		if (c.mode && strcmp(c.mode, "tun") == 0)
+			c.tunnel = o->tunnel;
 		for (unsigned i = 0; c.mode && wanted(o, &c) && i < sizes; i++) {
 			c.flows = o->flows ? o->flows : all_flows[i];
 			list[n++] = c;
@@ -179,15 +193,25 @@ static unsigned choose(const struct options *o, struct bench_case *list)
 	return n;
 }
 
+static uint32_t most_flows(const struct bench_case *list, unsigned n)
+{
+	uint32_t most = 0;
+	for (unsigned i = 0; i < n; i++)
+		most = RTE_MAX(most, list[i].flows);
+	return most;
+}
+
 int main(int argc, char **argv)
 {
 	struct bench_case cases[RESULTS_MAX];
 	struct bench_result results[RESULTS_MAX];
-	struct options o = { .callgrind = -1 };
-	if (argc == 6 && strcmp(argv[1], "--one") == 0)
+	struct options o = { .callgrind = -1, .tunnel = bench_tunnels[0] };
+	if ((argc == 6 || argc == 7) && strcmp(argv[1], "--one") == 0)
 		return one(argv + 2);
 	parse(argc, argv, &o);
 	unsigned n = choose(&o, cases);
+	if (!director_memory(most_flows(cases, n), !o.no_hugepages))
+		return 1;
 	bool counted = true;
 	report_head(stdout);
 	for (unsigned i = 0; i < n; i++) {

@@ -10,19 +10,21 @@
 enum bench_kind { BENCH_ESTABLISHED, BENCH_NEW, BENCH_KINDS };
 
 struct bench_case {
-	const char *mode; // one of bench_modes[]
+	const char *mode;   // one of bench_modes[]
+	const char *tunnel; // "tun": one of bench_tunnels[]; NULL in other modes
 	bool v6;
 	enum bench_kind kind;
 	uint32_t flows; // established in the table before anything is measured
 };
 
-#define BENCH_FLOWS_MOST 1000000
+#define BENCH_FLOWS_MOST 10000000
 
-extern const char *const bench_modes[]; // NULL at the end
+extern const char *const bench_modes[];   // NULL at the end
+extern const char *const bench_tunnels[]; // the same
 extern const char *const bench_families[2];
 extern const char *const bench_kinds[BENCH_KINDS];
 
-// Figures that were not taken are NaN. A packet of "new" is a SYN that makes a connection.
+// Figures that were not taken are NaN. Those of "new" are for a connection, not for a packet.
 struct bench_result {
 	struct bench_case c;
 	bool hugepages;

@@ -45,7 +45,7 @@ static int run(const char *const *argv)
 	return status;
 }
 
-// Instructions a packet in `function`.
+// Instructions a packet or connection in `function`.
 static double count_in(const char *function, const struct bench_case *c)
 {
 	char path[] = "/tmp/bench-callgrind-XXXXXX", self[4096], out[64], toggle[64], flows[16];
@@ -62,7 +62,7 @@ static double count_in(const char *function, const struct bench_case *c)
 	snprintf(flows, sizeof(flows), "%u", c->flows);
 	const char *const argv[] = { "valgrind", "-q", "--tool=callgrind", "--collect-atstart=no",
 		toggle, out, self, "--one", c->mode, bench_families[c->v6], bench_kinds[c->kind],
-		flows, NULL };
+		flows, c->tunnel, NULL };
 	int status = run(argv);
 	uint64_t total = read_total(path);
 	unlink(path);
@@ -77,8 +77,8 @@ static double count_in(const char *function, const struct bench_case *c)
 
 double callgrind_instructions(const struct bench_case *c)
 {
-	static double floor; // the same for all
+	static double floor; // of a packet: the same for all
 	if (floor == 0)
-		floor = count_in("bench_floor", c);
-	return isnan(floor) ? NAN : count_in("bench_work", c) - floor;
+		floor = count_in("bench_floor", c) / director_packets(c);
+	return isnan(floor) ? NAN : count_in("bench_work", c) - floor * director_packets(c);
 }

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <string.h>
 
 static void number(FILE *out, int width, int digits, double value)
 {
@@ -17,14 +18,19 @@ static void number(FILE *out, int width, int digits, double value)
 
 void report_head(FILE *out)
 {
-	fputs("mode family kind           flows huge   ns/packet  spread   floor  Mpackets/s"
+	fputs("mode    family kind           flows huge   ns/packet  spread   floor  Mpackets/s"
 	      " instructions bytes/conn\n",
 	    out);
 }
 
 void report_row(FILE *out, const struct bench_result *r)
 {
-	fprintf(out, "%-4s %-6s %-11s %8u %-4s", r->c.mode, bench_families[r->c.v6],
+	// Three letters each: "tun/gre" is as long as "fullnat".
+	bool plain = !r->c.tunnel || strcmp(r->c.tunnel, bench_tunnels[0]) == 0;
+	char mode[32];
+	snprintf(
+	    mode, sizeof(mode), "%s%s%s", r->c.mode, plain ? "" : "/", plain ? "" : r->c.tunnel);
+	fprintf(out, "%-7s %-6s %-11s %8u %-4s", mode, bench_families[r->c.v6],
 	    bench_kinds[r->c.kind], r->c.flows, r->hugepages ? "yes" : "no");
 	number(out, 11, 1, r->ns);
 	number(out, 7, 1, r->spread_ns);
@@ -43,19 +49,21 @@ static json_t *real_or_null(double value)
 
 static json_t *to_json(const struct bench_result *r)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:i, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", //
-	    "mode", r->c.mode,                                                                //
-	    "family", bench_families[r->c.v6],                                                //
-	    "kind", bench_kinds[r->c.kind],                                                   //
-	    "flows", (json_int_t)r->c.flows,                                                  //
-	    "workers", (int)r->workers,                                                       //
-	    "hugepages", (int)r->hugepages,                                                   //
-	    "services", (int)r->services,                                                     //
-	    "ns_per_packet", real_or_null(r->ns),                                             //
-	    "floor_ns", real_or_null(r->floor_ns),                                            //
-	    "spread", real_or_null(r->spread_ns),                                             //
-	    "packets_per_second", real_or_null(r->packets_per_s),                             //
-	    "instructions_per_packet", real_or_null(r->instructions),                         //
+	return json_pack(
+	    "{s:s, s:s?, s:s, s:s, s:I, s:i, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", //
+	    "mode", r->c.mode,                                                         //
+	    "tunnel", r->c.tunnel,                                                     //
+	    "family", bench_families[r->c.v6],                                         //
+	    "kind", bench_kinds[r->c.kind],                                            //
+	    "flows", (json_int_t)r->c.flows,                                           //
+	    "workers", (int)r->workers,                                                //
+	    "hugepages", (int)r->hugepages,                                            //
+	    "services", (int)r->services,                                              //
+	    "ns_per_packet", real_or_null(r->ns),                                      //
+	    "floor_ns", real_or_null(r->floor_ns),                                     //
+	    "spread", real_or_null(r->spread_ns),                                      //
+	    "packets_per_second", real_or_null(r->packets_per_s),                      //
+	    "instructions_per_packet", real_or_null(r->instructions),                  //
 	    "bytes_per_connection", real_or_null(r->bytes));
 }
 

@@ -6,17 +6,15 @@
 #include <rte_ring.h>
 #include <rte_tcp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/pipeline.h"
 
-#define SERVERS 8
+// Connections that are not established end after a minute.
+#define NEW_GONE_S 61
 
-// Connections of other windows live less long than the established ones (31 days).
-#define ESTABLISHED_S 2678400
-#define NEW_GONE_S    61
-
-// Room beside the flows: windows of new connections, and the other family's first grant.
-#define ROOM_BESIDE 131072
+#define SYN RTE_TCP_SYN_FLAG
+#define ACK RTE_TCP_ACK_FLAG
 
 static void fail(const struct rig *r, const char *what, uint64_t got, uint64_t want)
 {
@@ -37,121 +35,91 @@ static void need(const struct rig *r, const char *what, uint64_t got, uint64_t w
 		fail(r, what, got, want);
 }
 
-// ---- the director ----
+// ---- packets ----
 
-static const char *server_address(bool v6, unsigned i)
+static uint8_t *answer_of(struct rig *r, uint32_t flow)
 {
-	static char text[40];
-	snprintf(text, sizeof(text), "%s%u", v6 ? "2001:db8::1" : "192.0.2.1", i);
-	return text;
+	size_t slot = flow < r->c.flows ? flow : r->c.flows + (flow - r->next_flow);
+	return r->answers + slot * r->traffic.ends_bytes;
 }
 
-static void add_service(struct rig *r)
+static void put(struct rig *r, unsigned i, uint32_t flow, bool answer, uint8_t tcp_flags)
 {
-	bool v6 = r->c.v6;
-	char text[128];
-	snprintf(text, sizeof(text),
-	    "{'name':'web','protocol':'tcp','address':'%s','port':%u,'scheduler':'rr'}",
-	    v6 ? TRAFFIC_VIP6 : TRAFFIC_VIP, TRAFFIC_PORT);
-	if (lab_service(r->lab, text) < 0)
-		exit(1);
-	for (unsigned i = 1; i <= SERVERS; i++) {
-		const char *address = server_address(v6, i);
-		lab_hop(r->lab, address, 0, i);
-		snprintf(text, sizeof(text), "{'address':'%s','forward':'%s'}", address, r->c.mode);
-		if (lab_server(r->lab, "web", text) < 0)
-			exit(1);
+	uint8_t request[TRAFFIC_ENDS_MAX], *ends = request;
+	if (answer)
+		ends = answer_of(r, flow);
+	else
+		traffic_request(&r->traffic, flow, request);
+	traffic_put(&r->traffic, r->packets[i], flow, ends, tcp_flags);
+}
+
+// What left for the servers, in packets[], tells what they answer to.
+static void learn_answers(struct rig *r, uint32_t first, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t ends[TRAFFIC_ENDS_MAX];
+		uint32_t flow = traffic_answer(&r->traffic, r->packets[i], ends);
+		if (flow - first >= n)
+			fail(r, "flow of what left", flow, first + i);
+		memcpy(answer_of(r, flow), ends, r->traffic.ends_bytes);
 	}
 }
 
-// Pages for the EAL, the packets and the tables.
-static bool enough_hugepages(void)
+// What left for the clients has the ends of their requests, turned round.
+static void check_answers(const struct rig *r, unsigned n)
 {
-	uint64_t pages = 0, want = ((uint64_t)256 << 20) + (uint64_t)BENCH_FLOWS_MOST * 256;
-	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
-	if (!f)
-		return false;
-	if (fscanf(f, "%" SCNu64, &pages) != 1)
-		pages = 0;
-	fclose(f);
-	return pages << 21 >= want;
-}
-
-// The EAL begins once in a process, with hugepages or without.
-static int hugepages = -1;
-
-static bool use_hugepages(void)
-{
-	if (hugepages < 0)
-		hugepages = enough_hugepages();
-	return hugepages;
-}
-
-void rig_no_hugepages(void)
-{
-	hugepages = 0;
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t got[TRAFFIC_ENDS_MAX], want[TRAFFIC_ENDS_MAX];
+		uint32_t flow = traffic_answer(&r->traffic, r->packets[i], got);
+		traffic_request(&r->traffic, flow, want);
+		need(r, "client of an answer", memcmp(got, want, r->traffic.ends_bytes), 0);
+	}
 }
 
 // ---- connections ----
 
-static void send_all_flows(struct rig *r, uint8_t tcp_flags)
+static void send_all_flows(struct rig *r, bool answers, uint8_t tcp_flags)
 {
-	struct traffic t;
-	traffic_init(&t, r->c.v6, tcp_flags);
 	for (uint32_t flow = 0; flow < r->c.flows;) {
 		unsigned n = RTE_MIN(r->c.flows - flow, (uint32_t)WINDOW);
 		for (unsigned i = 0; i < n; i++)
-			traffic_put(&t, r->packets[i], flow++);
+			put(r, i, flow + i, answers, tcp_flags);
 		rte_ring_enqueue_bulk(r->in, (void **)r->packets, n, NULL);
 		lab_run(r->lab);
+		// Those that were not used stand behind.
 		unsigned back = rte_ring_dequeue_burst(r->out, (void **)r->packets, WINDOW, NULL);
 		need(r, "packets while connections were made", back, n);
-		// Those that were not used stand behind.
+		if (answers)
+			check_answers(r, n);
+		else if (r->answers)
+			learn_answers(r, flow, n);
+		flow += n;
 	}
-}
-
-static uint64_t active(struct rig *r)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 1; i <= SERVERS; i++) {
-		uint32_t a, inactive;
-		lab_server_load(
-		    r->lab, "web", server_address(r->c.v6, i), TRAFFIC_PORT, &a, &inactive);
-		sum += a;
-	}
-	return sum;
 }
 
 void rig_new(struct rig *r, const struct bench_case *c)
 {
-	*r = (struct rig){
-		.c = *c,
-		.hugepages = use_hugepages(),
-		.random = 1,
-		.next_flow = c->flows,
-	};
-	r->lab = lab_new(&(struct lab_options){
-	    .connections_max = c->flows + c->flows / 4 + ROOM_BESIDE,
-	    .packets = 4095,
-	    .hugepages = r->hugepages,
-	    .hardware = true,
-	});
-	static const struct conf_timeouts timeouts = { ESTABLISHED_S, 120, 300 };
-	model_settings(lab_model(r->lab), &timeouts, 0, 0);
-	add_service(r);
+	*r = (struct rig){ .c = *c, .random = 1, .next_flow = c->flows };
+	r->lab = director_new(c, &r->hugepages);
 	r->w = lab_worker(r->lab, 0);
 	r->port = r->w->rx[0].port;
 	r->in = lab_ring_in(r->lab, 0, 0);
 	r->out = lab_ring_out(r->lab, 0, 0);
+	traffic_init(&r->traffic, c->v6);
 	if (rte_pktmbuf_alloc_bulk(r->port->pool, r->packets, WINDOW) < 0)
 		fail(r, "packet buffers", 0, WINDOW);
+	if (director_both_ways(c)) {
+		r->answers = calloc((size_t)c->flows + WINDOW, r->traffic.ends_bytes);
+		if (!r->answers)
+			fail(r, "memory for answers", 0, c->flows);
+	}
 	r->table_bytes[0] = crew_memory_bytes(lab_crew(r->lab), 0);
-	send_all_flows(r, RTE_TCP_SYN_FLAG);
-	send_all_flows(r, RTE_TCP_ACK_FLAG);
+	send_all_flows(r, false, SYN);
+	if (r->answers)
+		send_all_flows(r, true, SYN | ACK);
+	send_all_flows(r, false, ACK);
 	r->table_bytes[1] = crew_memory_bytes(lab_crew(r->lab), 0);
-	need(r, "established connections", active(r), c->flows);
-	traffic_init(
-	    &r->traffic, c->v6, c->kind == BENCH_NEW ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG);
+	need(r, "established connections", director_active(r->lab, c), c->flows);
 	r->sent = r->w->counters.tx;
 }
 
@@ -163,6 +131,7 @@ bool rig_free(struct rig *r)
 	need(r, "connections at the end", r->w->conns[r->c.v6].count, r->c.flows);
 	bool good = lab_books_balance(r->lab);
 	rte_pktmbuf_free_bulk(r->packets, WINDOW);
+	free(r->answers);
 	return lab_free(r->lab) && good;
 }
 
@@ -186,26 +155,55 @@ static uint32_t random_below(struct rig *r, uint32_t n)
 	return (r->random * 0x2545f4914f6cdd1dull >> 32) * n >> 32;
 }
 
+static void fill_established(struct rig *r)
+{
+	bool answer = false;
+	for (unsigned i = 0; i < WINDOW; i++) {
+		// A request and an answer, whichever first: equal parts that no branch predictor
+		// can learn.
+		if (r->answers)
+			answer = i & 1 ? !answer : random_below(r, 2);
+		put(r, i, random_below(r, r->c.flows), answer, ACK);
+	}
+}
+
+static void fill_new(struct rig *r)
+{
+	for (unsigned i = 0; i < WINDOW; i++)
+		put(r, i, r->next_flow + i, r->answering, r->answering ? SYN | ACK : SYN);
+}
+
 void rig_fill(struct rig *r)
 {
-	for (unsigned i = 0; i < WINDOW; i++) {
-		uint32_t flow = r->c.kind == BENCH_NEW ? r->next_flow + i
-		                                       : random_below(r, r->c.flows);
-		traffic_put(&r->traffic, r->packets[i], flow);
-	}
+	if (r->c.kind == BENCH_NEW)
+		fill_new(r);
+	else
+		fill_established(r);
 	need(r, "packets in the queue",
 	    rte_ring_enqueue_bulk(r->in, (void **)r->packets, WINDOW, NULL), WINDOW);
 }
 
-void rig_keep(struct rig *r)
+// Others each time: the buckets of the last ones are still in the cache.
+static void next_connections(struct rig *r)
+{
+	r->next_flow += WINDOW;
+	r->fresh += WINDOW;
+}
+
+bool rig_keep(struct rig *r)
 {
 	r->sent += WINDOW;
 	if (r->c.kind == BENCH_NEW) {
-		// Others each time: the buckets of the last ones are still in the cache.
-		r->next_flow += WINDOW;
-		r->fresh += WINDOW;
+		if (r->answering)
+			check_answers(r, WINDOW);
+		else if (r->answers)
+			learn_answers(r, r->next_flow, WINDOW);
+		r->answering = r->answers && !r->answering;
+		if (!r->answering)
+			next_connections(r);
 	}
 	crew_grow(lab_crew(r->lab));
+	return r->answering;
 }
 
 void rig_drain(struct rig *r)

@@ -94,7 +94,8 @@ static struct network *network_find(struct mirror *m, unsigned ifindex, const st
 
 static void network_set(struct mirror *m, bool there, unsigned ifindex, const struct ip_prefix *p)
 {
-	if (is_host(p) || mirror_port_of_twin(m, ifindex) < 0)
+	uint16_t vlan;
+	if (is_host(p) || mirror_way_of(m, ifindex, &vlan) < 0)
 		return;
 	struct network *n = network_find(m, ifindex, p);
 	if (there && !n && (n = calloc(1, sizeof(*n)))) {
@@ -143,7 +144,7 @@ static int on_message(const struct nlmsghdr *msg, void *arg)
 	case RTM_NEWLINK:
 	case RTM_DELLINK: {
 		const struct ifinfomsg *i = mnl_nlmsg_get_payload(msg);
-		if (mirror_port_of_twin(m, i->ifi_index) >= 0)
+		if (mirror_vlan_changed(m, msg) || mirror_port_of_twin(m, i->ifi_index) >= 0)
 			start_round(m);
 		break;
 	}
@@ -159,6 +160,12 @@ static void on_dumped_address(const struct nlmsghdr *msg, void *arg)
 		network_set(arg, true, ifindex, &p);
 }
 
+static void on_dumped_link(const struct nlmsghdr *msg, void *arg)
+{
+	if (msg->nlmsg_type == RTM_NEWLINK)
+		mirror_vlan_changed(arg, msg);
+}
+
 // Events were lost: everything is read again.
 static void resync(struct mirror *m)
 {
@@ -167,6 +174,7 @@ static void resync(struct mirror *m)
 		TAILQ_REMOVE(&m->networks, n, entry);
 		free(n);
 	}
+	netlink_dump_links(&m->requests, on_dumped_link, m);
 	netlink_dump_addresses(&m->requests, on_dumped_address, m);
 	struct neighbour *nb;
 	TAILQ_FOREACH(nb, &m->all_neighbours, all) {
@@ -278,6 +286,7 @@ int mirror_add_twin(struct mirror *m, int port, unsigned ifindex)
 		return -errno;
 	m->twins[port] = ifindex;
 	tune_twin(name);
+	netlink_dump_links(&m->requests, on_dumped_link, m);
 	netlink_dump_addresses(&m->requests, on_dumped_address, m);
 	start_round(m);
 	return 0;
@@ -286,9 +295,10 @@ int mirror_add_twin(struct mirror *m, int port, unsigned ifindex)
 int mirror_port_of(const struct mirror *m, const struct ip_addr *a)
 {
 	const struct network *n;
+	uint16_t vlan;
 	TAILQ_FOREACH(n, &m->networks, entry) {
 		if (ip_prefix_contains(&n->prefix, a))
-			return mirror_port_of_twin(m, n->ifindex);
+			return mirror_way_of(m, n->ifindex, &vlan);
 	}
 	return -1;
 }
@@ -410,6 +420,7 @@ int mirror_new(struct event_base *base, struct mirror **out)
 	TAILQ_INIT(&m->all_hops);
 	TAILQ_INIT(&m->all_neighbours);
 	TAILQ_INIT(&m->networks);
+	TAILQ_INIT(&m->vlans);
 	TAILQ_INIT(&m->made);
 	m->on_round = event_new(base, -1, 0, on_round, m);
 	m->on_refresh = evtimer_new(base, on_refresh, m);
@@ -441,6 +452,11 @@ void mirror_free(struct mirror *m)
 	while ((n = TAILQ_FIRST(&m->networks))) {
 		TAILQ_REMOVE(&m->networks, n, entry);
 		free(n);
+	}
+	struct vlan *v;
+	while ((v = TAILQ_FIRST(&m->vlans))) {
+		TAILQ_REMOVE(&m->vlans, v, entry);
+		free(v);
 	}
 	struct event *events[] = { m->on_events, m->on_round, m->on_refresh };
 	for (unsigned i = 0; i < 3; i++) {

@@ -31,8 +31,9 @@ const char *mirror_hop_state_name(enum mirror_hop_state s); // "no route", "reso
 
 struct mirror_answer {
 	enum mirror_hop_state state;
-	int port;     // index given to mirror_add_twin(), -1 when none
-	bool has_mac; // a MAC once learnt is kept while the kernel re-resolves
+	int port;      // index given to mirror_add_twin(), -1 when none
+	uint16_t vlan; // of an interface on the twin; 0: untagged
+	bool has_mac;  // a MAC once learnt is kept while the kernel re-resolves
 	uint8_t mac[ETHER_ADDR_LEN];
 	struct ip_addr via;    // gateway, or AF_UNSPEC when on the link
 	uint32_t mtu;          // of the route, 0: it has none and the port's counts

@@ -155,7 +155,7 @@ void mirror_hop_ask(struct mirror *m, struct mirror_hop *h)
 	a.port = -1;
 	h->round = m->round;
 	int ret = netlink_get_route(&m->requests, &h->to, &r);
-	int port = ret == 0 && !r.local ? mirror_port_of_twin(m, r.ifindex) : -1;
+	int port = ret == 0 && !r.local ? mirror_way_of(m, r.ifindex, &a.vlan) : -1;
 	struct neighbour *nb = NULL;
 	if (ret == 0 && r.local) {
 		a.state = HOP_LOCAL;

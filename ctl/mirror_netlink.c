@@ -279,3 +279,14 @@ int netlink_dump_addresses(
 	m->ifa_family = AF_UNSPEC;
 	return talk(n, h, on_dumped, &d);
 }
+
+int netlink_dump_links(
+    struct netlink *n, void (*fn)(const struct nlmsghdr *h, void *arg), void *arg)
+{
+	char buf[BUFFER];
+	struct dump d = { fn, arg };
+	struct nlmsghdr *h = begin(n, buf, RTM_GETLINK, NLM_F_DUMP);
+	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->ifi_family = AF_UNSPEC;
+	return talk(n, h, on_dumped, &d);
+}

@@ -55,5 +55,8 @@ bool netlink_parse_address(const struct nlmsghdr *h, unsigned *ifindex, struct i
 // Calls fn for the message of each address that there is.
 int netlink_dump_addresses(
     struct netlink *n, void (*fn)(const struct nlmsghdr *h, void *arg), void *arg);
+// The same for interfaces.
+int netlink_dump_links(
+    struct netlink *n, void (*fn)(const struct nlmsghdr *h, void *arg), void *arg);
 // The destination of a RTM_NEWROUTE or RTM_DELROUTE message in the local table; false: in another.
 bool netlink_parse_local_route(const struct nlmsghdr *h, struct ip_prefix *out);

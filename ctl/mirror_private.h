@@ -41,6 +41,12 @@ struct network { // of an address on a twin
 	struct ip_prefix prefix;
 };
 
+struct vlan { // an interface on a twin
+	TAILQ_ENTRY(vlan) entry;
+	unsigned ifindex, twin;
+	uint16_t id;
+};
+
 struct made { // by us: an address (ifindex) or a route (via)
 	TAILQ_ENTRY(made) entry;
 	unsigned ifindex;
@@ -62,6 +68,7 @@ struct mirror {
 	TAILQ_HEAD(, neighbour) all_neighbours;
 	unsigned n_neighbours;
 	TAILQ_HEAD(, network) networks;
+	TAILQ_HEAD(, vlan) vlans;
 	TAILQ_HEAD(made_list, made) made;
 	uint32_t round;
 };
@@ -77,4 +84,9 @@ void mirror_neighbour_ask(struct mirror *m, struct neighbour *nb);
 void mirror_neighbour_changed(struct mirror *m, const struct netlink_neighbour *now);
 
 int mirror_port_of_twin(const struct mirror *m, unsigned ifindex); // -1: no twin
+// The port, and the VLAN (0: none), by which an interface leaves: a twin, or a VLAN on one. -1: by
+// none.
+int mirror_way_of(const struct mirror *m, unsigned ifindex, uint16_t *vlan);
+// A RTM_NEWLINK or RTM_DELLINK message. True: it is about a VLAN on a twin.
+bool mirror_vlan_changed(struct mirror *m, const struct nlmsghdr *msg);
 uint64_t mirror_now_ms(void);

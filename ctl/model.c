@@ -169,14 +169,18 @@ static void announce(struct model *m, struct model_service *ms)
 
 // Local addresses are answered for as well, on the twin of the port whose network holds them. They
 // stay there when the pool gets smaller: connections may live on with them.
-static void announce_local(struct model *m, const struct conf_local *local)
+static void announce_local(struct model *m, struct model_service *ms)
 {
+	const struct conf_local *local = &ms->conf.local;
+	ms->local_announced = true;
 	for (unsigned i = 0; m->o.mirror && i < local->n; i++) {
 		for (uint32_t k = 0; k < local->ranges[i].n; k++) {
 			struct ip_addr a = conf_range_at(&local->ranges[i], k);
 			struct ip_prefix p = host_prefix(&a);
 			int port = mirror_port_of(m->o.mirror, &a);
-			if (port >= 0)
+			if (port < 0) // not yet: model_tick() asks again
+				ms->local_announced = false;
+			else
 				mirror_address_add(m->o.mirror, m->o.ports[port].twin, &p);
 		}
 	}
@@ -188,7 +192,7 @@ static void set_local(struct model *m, struct model_service *ms, const struct co
 	ms->conf.client_address = s->client_address;
 	ms->conf.toa_kind = s->toa_kind;
 	model_tell_local(m, ms);
-	announce_local(m, &s->local);
+	announce_local(m, ms);
 }
 
 static void withdraw(struct model *m, struct model_service *ms)
@@ -543,8 +547,11 @@ void model_tick(struct model *m)
 		id_free(m, id);
 	}
 	struct model_service *ms;
-	TAILQ_FOREACH(ms, &m->services, entry)
+	TAILQ_FOREACH(ms, &m->services, entry) {
 		announce(m, ms);
+		if (!ms->local_announced)
+			announce_local(m, ms);
+	}
 }
 
 int model_new(const struct model_options *o, struct model **out)

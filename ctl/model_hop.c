@@ -27,6 +27,12 @@ static struct hop from_answer(const struct model *m, const struct mirror_answer 
 		h.header_bytes = 12;
 		memcpy(h.header, a->mac, 6);
 		memcpy(h.header + 6, port->mac, 6);
+		if (a->vlan) {
+			h.header_bytes = 16;
+			h.header[12] = 0x81; // 802.1Q
+			h.header[14] = a->vlan >> 8;
+			h.header[15] = a->vlan;
+		}
 		memcpy(h.source, a->source.bytes, a->source.family == AF_INET6 ? 16 : 4);
 	}
 	return h;

@@ -205,6 +205,15 @@ static inline uint64_t conn_hash(const struct conn_table *t, const struct conn *
 	return tuple_hash(t, tuple, tuple + (t->v6 ? 32 : 8), c->protocol, t->v6);
 }
 
+// Is this entry the tuple's?
+static inline bool entry_matches(const struct conn_table *t, uint32_t entry, const void *addresses,
+    const void *ports, uint8_t protocol, const bool v6)
+{
+	const struct conn *c = conn_at(t, entry & ~ENTRY_REPLY);
+	return c->protocol == protocol &&
+	       tuple_equal(conn_tuple(c, entry & ENTRY_REPLY, v6), addresses, ports, v6);
+}
+
 // The entry of a tuple: its record number, with ENTRY_REPLY when the tuple is the real server's;
 // CONN_NONE when there is none.
 static inline uint32_t conn_table_find(const struct conn_table *t, uint64_t hash,
@@ -218,9 +227,7 @@ static inline uint32_t conn_table_find(const struct conn_table *t, uint64_t hash
 			if (!e)
 				break; // no gaps: the rest is empty
 			e--;
-			const struct conn *c = conn_at(t, e & ~ENTRY_REPLY);
-			if (c->protocol == protocol &&
-			    tuple_equal(conn_tuple(c, e & ENTRY_REPLY, v6), addresses, ports, v6))
+			if (entry_matches(t, e, addresses, ports, protocol, v6))
 				return e;
 		}
 		if (!b->next)

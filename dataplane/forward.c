@@ -19,7 +19,8 @@ static bool wants_anew(const struct conn *c, const struct packet *p)
 	       (1u << c->state & (1u << TCP_S_TIME_WAIT | 1u << TCP_S_CLOSE));
 }
 
-static void set_state(struct worker *w, struct conn_table *t, struct conn *c, uint8_t state)
+static __rte_noinline void set_state(
+    struct worker *w, struct conn_table *t, struct conn *c, uint8_t state)
 {
 	struct real_server *s = &w->servers[c->server];
 	bool active = 1u << state & TCP_ACTIVE_STATES;
@@ -36,7 +37,8 @@ static void set_state(struct worker *w, struct conn_table *t, struct conn *c, ui
 	conn_set_timeout(t, c, w->now, w->timeouts.tcp[state]);
 }
 
-static void advance(struct worker *w, struct conn_table *t, struct conn *c, const struct packet *p)
+static __rte_always_inline void advance(
+    struct worker *w, struct conn_table *t, struct conn *c, const struct packet *p)
 {
 	c->last_seen = w->now;
 	c->packets += !p->reply;

@@ -23,9 +23,11 @@ static __rte_always_inline void put_link_header(
     struct rte_mbuf *m, unsigned old_bytes, const struct hop *h, const bool v6)
 {
 	int more = h->header_bytes + 2 - (int)old_bytes;
-	m->data_off -= more;
-	m->data_len += more;
-	m->pkt_len += more;
+	if (unlikely(more != 0)) { // a VLAN tag comes or goes
+		m->data_off -= more;
+		m->data_len += more;
+		m->pkt_len += more;
+	}
 	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *);
 	uint16_t type = rte_cpu_to_be_16(v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 	memcpy(eth, h->header, 12);
@@ -39,7 +41,8 @@ static __rte_always_inline void put_link_header(
 static __rte_always_inline bool may_leave_within(struct worker *w, const struct port *from,
     struct packet *p, const struct hop *h, uint16_t mtu, const uint8_t *source, const bool v6)
 {
-	uint8_t *l3 = packet_l3(p);
+	uint8_t *l3 = (uint8_t *)p->addresses - (v6 ? offsetof(struct rte_ipv6_hdr, src_addr)
+	                                            : offsetof(struct rte_ipv4_hdr, src_addr));
 	uint8_t *ttl = l3 + (v6 ? offsetof(struct rte_ipv6_hdr, hop_limits)
 	                        : offsetof(struct rte_ipv4_hdr, time_to_live));
 	if (unlikely(h->kind != HOP_SEND || *ttl <= 1)) {

@@ -13,6 +13,7 @@ static __rte_always_inline void lookup_family(struct worker *w, struct packets *
 {
 	const struct conn_table *t = &w->conns[v6];
 	const struct bucket *buckets[BURST_MAX];
+	uint32_t likely_entry[BURST_MAX]; // the first whose signature is right
 
 	for (uint16_t i = 0; i < in->n; i++) {
 		struct packet *p = in->p[i];
@@ -22,9 +23,9 @@ static __rte_always_inline void lookup_family(struct worker *w, struct packets *
 	}
 	for (uint16_t i = 0; i < in->n; i++) {
 		uint32_t m = bucket_match(buckets[i], hash_signature(in->p[i]->hash));
-		if (m) {
-			uint32_t e = buckets[i]->entry[__builtin_ctz(m)] - 1;
-			const struct conn *c = conn_at(t, e & ~ENTRY_REPLY);
+		likely_entry[i] = m ? buckets[i]->entry[__builtin_ctz(m)] - 1 : CONN_NONE;
+		if (likely_entry[i] != CONN_NONE) {
+			const struct conn *c = conn_at(t, likely_entry[i] & ~ENTRY_REPLY);
 			rte_prefetch0(c);
 			if (v6)
 				rte_prefetch0((const uint8_t *)c + RTE_CACHE_LINE_SIZE);
@@ -33,7 +34,10 @@ static __rte_always_inline void lookup_family(struct worker *w, struct packets *
 	known->n = fresh->n = 0;
 	for (uint16_t i = 0; i < in->n; i++) {
 		struct packet *p = in->p[i];
-		uint32_t e = conn_table_find(t, p->hash, p->addresses, p->ports, p->protocol, v6);
+		uint32_t e = likely_entry[i];
+		if (unlikely(e == CONN_NONE ||
+		             !entry_matches(t, e, p->addresses, p->ports, p->protocol, v6)))
+			e = conn_table_find(t, p->hash, p->addresses, p->ports, p->protocol, v6);
 		if (e != CONN_NONE) {
 			p->record = e & ~ENTRY_REPLY;
 			p->reply = e & ENTRY_REPLY;

@@ -53,7 +53,21 @@ void punt(struct worker *w, const struct port *port, struct rte_mbuf *m);
 // What twins' kernels send, out by their ports.
 void inject(struct worker *w);
 
-void tx(struct worker *w, unsigned port, struct rte_mbuf *m);
+// What stands in t->pending leaves.
+void tx_send(struct worker *w, struct tx_port *t);
+
+static inline void tx(struct worker *w, unsigned port, struct rte_mbuf *m)
+{
+	struct tx_port *t = &w->tx[port];
+	if (unlikely(!t->port)) {
+		drop(w, m, DROP_tx_port_down);
+		return;
+	}
+	t->pending[t->n++] = m;
+	if (unlikely(t->n == TX_BURST))
+		tx_send(w, t);
+}
+
 void tx_flush(struct worker *w);
 
 // Connections whose time has come. Bounded; returns how many entries it looked at.

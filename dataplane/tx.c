@@ -7,7 +7,7 @@
 
 #include "stages.h"
 
-static void tx_send(struct worker *w, struct tx_port *t)
+void tx_send(struct worker *w, struct tx_port *t)
 {
 	uint16_t sent;
 	if (t->handoff_to)
@@ -19,18 +19,6 @@ static void tx_send(struct worker *w, struct tx_port *t)
 	for (uint16_t i = sent; i < t->n; i++)
 		drop(w, t->pending[i], DROP_tx_full);
 	t->n = 0;
-}
-
-void tx(struct worker *w, unsigned port, struct rte_mbuf *m)
-{
-	struct tx_port *t = &w->tx[port];
-	if (unlikely(!t->port)) {
-		drop(w, m, DROP_tx_port_down);
-		return;
-	}
-	t->pending[t->n++] = m;
-	if (t->n == TX_BURST)
-		tx_send(w, t);
 }
 
 // Packets of the workers that have no queue here. They are counted as sent already: what the

@@ -49,7 +49,7 @@ struct model_service {
 	unsigned n_servers;
 	const struct sched_ops *scheduler;
 	struct service *service[WORKERS_MAX]; // what the workers hold
-	bool announced, local_announced; // the VIP; all local addresses
+	bool announced, local_announced;      // the VIP; all local addresses
 };
 TAILQ_HEAD(model_services, model_service);
 

@@ -251,6 +251,40 @@ END
     wait_for 10 "nginx of $node" on "$node" curl -s -o /dev/null --max-time 1 "http://127.0.0.1/"
 }
 
+# far_client: a node "far", 203.0.113.2 and 2001:db8:f::2, behind the router "rt" (.254 and ::fe on the
+# clients' side), whose link to it takes 1280 bytes only: nobody knows but by ICMP.
+far_client() {
+    node rt 192.0.2.254/24 2001:db8::fe/64
+    on rt sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    offload rt off
+    ip netns add "$ID-far"
+    on far sysctl -qw net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_dad=0
+    ip -n "$ID-far" link set lo up
+    ip link add eth0 netns "$ID-far" type veth peer name eth1 netns "$ID-rt"
+    on far ethtool -K eth0 tx off >/dev/null
+    on rt ethtool -K eth1 tx off >/dev/null
+    ip -n "$ID-rt" address add 203.0.113.1/24 dev eth1
+    ip -n "$ID-rt" address add 2001:db8:f::1/64 dev eth1
+    ip -n "$ID-rt" link set eth1 mtu 1280 up
+    ip -n "$ID-far" address add 203.0.113.2/24 dev eth0
+    ip -n "$ID-far" address add 2001:db8:f::2/64 dev eth0
+    ip -n "$ID-far" link set eth0 up
+    ip -n "$ID-far" route add default via 203.0.113.1
+    ip -n "$ID-far" route add default via 2001:db8:f::1
+}
+
+# From there, through a link that large packets do not fit: only when the servers hear of it.
+fetch_far() { # fetch_far URL
+    on far curl -sS --fail --max-time 20 "$1" | cmp - "$TMP/big"
+}
+# The servers have learnt it from the ICMP error.
+knows_pmtu() { # knows_pmtu NODE ADDRESS [from SOURCE]
+    local node=$1 route
+    shift
+    route=$(ip -n "$ID-$node" route get "$@")
+    [[ $route == *"mtu 1280"* ]] || fail "$node has not heard of the MTU: $route"
+}
+
 mac_of() { # mac_of NODE [INTERFACE]
     ip -n "$ID-$1" -json link show dev "${2:-eth0}" | jq -r '.[0].address'
 }

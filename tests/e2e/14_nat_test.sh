@@ -19,14 +19,17 @@ nat_configure() { # nat_configure WORKERS
         { "name": "web6", "protocol": "tcp", "address": "$VIP6", "port": 8080, "scheduler": "rr", "forward": "nat",
           "servers": [ { "address": "2001:db8:1::11", "port": 80 }, { "address": "2001:db8:1::12", "port": 80 } ] },
         { "name": "echo", "protocol": "udp", "address": "$VIP", "port": 53, "scheduler": "rr", "forward": "nat",
-          "servers": [ { "address": "10.1.0.11", "port": 5353 }, { "address": "10.1.0.12", "port": 5353 } ] }
+          "servers": [ { "address": "10.1.0.11", "port": 5353 }, { "address": "10.1.0.12", "port": 5353 } ] },
+        { "name": "echo6", "protocol": "udp", "address": "$VIP6", "port": 53, "scheduler": "rr", "forward": "nat",
+          "servers": [ { "address": "2001:db8:1::11", "port": 5353 }, { "address": "2001:db8:1::12", "port": 5353 } ] }
     ]
 }
 END
 }
 
 for i in 1 2; do
-    spawn "rs$i" socat -T 5 "UDP4-RECVFROM:5353,fork" "SYSTEM:echo rs$i" 2>/dev/null
+    spawn "rs$i" /usr/bin/python3 "$HERE/udp.py" serve "rs$i" "10.1.0.1$i" 5353
+    spawn "rs$i" /usr/bin/python3 "$HERE/udp.py" serve "rs$i" "2001:db8:1::1$i" 5353
 done
 for workers in 1 2; do
     nat_configure "$workers"
@@ -54,11 +57,13 @@ for workers in 1 2; do
     for node in client rs1 rs2 rs3; do
         offload "$node" off
     done
-    note "UDP"
-    for i in {1..20}; do
-        echo question | on client timeout 5 socat -t 2 - "UDP4:$VIP:53"
-    done >"$TMP/udp"
-    same "answers" "$(grep -c '^rs[12]$' "$TMP/udp")" 20
+    note "UDP, and datagrams in fragments both ways"
+    for vip in "$VIP" "$VIP6"; do
+        for bytes in 1 5000 20000; do
+            on client /usr/bin/python3 "$HERE/udp.py" ask "$vip" 53 10 3 $bytes >"$TMP/udp"
+            same "answers of $bytes bytes" "$(grep -cE '^(rs1 rs1 rs1|rs2 rs2 rs2)$' "$TMP/udp")" 10
+        done
+    done
     note "wrk"
     on client wrk -t 1 -c 32 -d 3s "http://$VIP:8080/" >"$TMP/wrk"
     grep -E 'requests in|Socket errors|Non-2xx' "$TMP/wrk"

@@ -48,6 +48,11 @@ frontend proxied
 END
 spawn rs2 haproxy -f "$TMP/rs2/haproxy.cfg" >"$TMP/rs2/haproxy.out" 2>&1
 
+for i in 1 2; do
+    spawn "rs$i" /usr/bin/python3 "$HERE/udp.py" serve "rs$i" "10.1.0.1$i" 5353
+    spawn "rs$i" /usr/bin/python3 "$HERE/udp.py" serve "rs$i" "2001:db8:1::1$i" 5353
+done
+
 fullnat_configure() { # fullnat_configure WORKERS
     configure <<END
 {
@@ -66,7 +71,13 @@ fullnat_configure() { # fullnat_configure WORKERS
         { "name": "haproxy", "protocol": "tcp", "address": "$VIP", "port": 82, "forward": "fullnat", "client_address": "proxy_v2",
           "local_addresses": [ "10.1.0.104" ], "servers": [ { "address": "10.1.0.12", "port": 8080 } ] },
         { "name": "nginx6", "protocol": "tcp", "address": "$VIP6", "port": 81, "forward": "fullnat", "client_address": "proxy_v2",
-          "local_addresses": [ "2001:db8:1::104" ], "servers": [ { "address": "2001:db8:1::11", "port": 8080 } ] }
+          "local_addresses": [ "2001:db8:1::104" ], "servers": [ { "address": "2001:db8:1::11", "port": 8080 } ] },
+        { "name": "echo", "protocol": "udp", "address": "$VIP", "port": 53, "scheduler": "rr", "forward": "fullnat",
+          "local_addresses": [ "10.1.0.105" ],
+          "servers": [ { "address": "10.1.0.11", "port": 5353 }, { "address": "10.1.0.12", "port": 5353 } ] },
+        { "name": "echo6", "protocol": "udp", "address": "$VIP6", "port": 53, "scheduler": "rr", "forward": "fullnat",
+          "local_addresses": [ "2001:db8:1::105" ],
+          "servers": [ { "address": "2001:db8:1::11", "port": 5353 }, { "address": "2001:db8:1::12", "port": 5353 } ] }
     ]
 }
 END
@@ -104,6 +115,14 @@ for workers in 1 2; do
         on client wrk -t 1 -c 32 -d 2s "$url" >"$TMP/wrk"
         grep -E 'requests in|Socket errors|Non-2xx' "$TMP/wrk"
         ! grep -qE 'Socket errors|Non-2xx' "$TMP/wrk" || fail "requests failed"
+    done
+
+    note "UDP, and datagrams in fragments both ways"
+    for vip in "$VIP" "$VIP6"; do
+        for bytes in 1 5000; do
+            on client /usr/bin/python3 "$HERE/udp.py" ask "$vip" 53 10 1 $bytes >"$TMP/udp"
+            same "answers of $bytes bytes" "$(grep -cE '^rs[12]$' "$TMP/udp")" 10
+        done
     done
 
     note "another pool, online"

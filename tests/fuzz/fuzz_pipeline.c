@@ -16,6 +16,38 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static struct lab *lab;
 
+// Servers listen where their service does, and on 9000 for those whose packets are rewritten.
+static const struct {
+	const char *protocol;
+	unsigned port;
+	const char *how;
+} ways[] = {
+	{ "udp", 53, "dr" },
+	{ "tcp", 81, "nat" },
+	{ "udp", 81, "nat" },
+	{ "tcp", 82, "fullnat" },
+	{ "udp", 82, "fullnat" },
+	{ "tcp", 83, "toa" },
+	{ "tcp", 84, "proxy_v2" },
+	{ "udp", 84, "proxy_v2" },
+};
+
+static void add_service(bool v6, const char *protocol, unsigned port, const char *how)
+{
+	const char *net = v6 ? "2001:db8::" : "192.0.2.";
+	bool full = strcmp(how, "nat") != 0 && strcmp(how, "dr") != 0;
+	bool tells = full && strcmp(how, "fullnat") != 0;
+	unsigned rport = strcmp(how, "dr") == 0 ? port : 9000;
+	char text[500];
+	snprintf(text, sizeof(text),
+	    "{'protocol':'%s','address':'%s10','port':%u,'scheduler':'rr','forward':'%s',"
+	    "'client_address':'%s','local_addresses':['%s99'],"
+	    "'servers':[{'address':'%s11','port':%u},{'address':'%s12','port':%u}]}",
+	    protocol, net, port, full ? "fullnat" : how, tells ? how : "none", net, net, rport, net,
+	    rport);
+	lab_service(lab, text);
+}
+
 static void make_lab(void)
 {
 	lab = lab_new(&(struct lab_options){ .workers = 2, .connections_max = 4096 });
@@ -25,6 +57,8 @@ static void make_lab(void)
 	lab_hop_mtu(lab, "2001:db8::12", 0, 0x62, 1280, 0);
 	lab_service(lab, "{'protocol':'tcp','address':'192.0.2.10','port':80,'scheduler':'wlc',"
 	                 "'servers':[{'address':'192.0.2.11'},{'address':'192.0.2.12'}]}");
+	lab_service(lab, "{'protocol':'tcp','address':'2001:db8::10','port':80,'scheduler':'wrr',"
+	                 "'servers':[{'address':'2001:db8::11'},{'address':'2001:db8::12'}]}");
 	static const uint8_t self[16] = { 192, 0, 2, 2 },
 	                     self6[16] = { 0x20, 1, 0xd, 0xb8, [15] = 2 };
 	lab_hop_from(lab, "192.0.2.21", 0, 0x21, self);
@@ -39,12 +73,10 @@ static void make_lab(void)
 		    v6 ? "2001:db8::10" : "192.0.2.10");
 		lab_service(lab, text);
 	}
-	lab_service(lab, "{'protocol':'udp','address':'192.0.2.10','port':53,'scheduler':'rr',"
-	                 "'servers':[{'address':'192.0.2.11'},{'address':'192.0.2.12'}]}");
-	lab_service(lab, "{'protocol':'tcp','address':'2001:db8::10','port':80,'scheduler':'wrr',"
-	                 "'servers':[{'address':'2001:db8::11'},{'address':'2001:db8::12'}]}");
-	lab_service(lab, "{'protocol':'udp','address':'2001:db8::10','port':53,'scheduler':'rr',"
-	                 "'servers':[{'address':'2001:db8::11'},{'address':'2001:db8::12'}]}");
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+			add_service(v6, ways[i].protocol, ways[i].port, ways[i].how);
+	}
 }
 
 // What a mutation of bytes seldom finds: our MAC address and a good IPv4 header checksum.

@@ -47,6 +47,9 @@ frontend proxied
     http-request return status 200 content-type text/plain lf-string "%[src] %[src_port]\n"
 END
 spawn rs2 haproxy -f "$TMP/rs2/haproxy.cfg" >"$TMP/rs2/haproxy.out" 2>&1
+for i in 1 2; do
+    wait_for 10 "rs$i takes the PROXY protocol: $(cat "$TMP/rs2/haproxy.out")" on "rs$i" nc -z 127.0.0.1 8080
+done
 
 for i in 1 2; do
     spawn "rs$i" /usr/bin/python3 "$HERE/udp.py" serve "rs$i" "10.1.0.1$i" 5353

@@ -9,6 +9,9 @@
 // Entries looked at in one loop for those whose time is over.
 #define SWEEP 4
 
+// Datagrams released in one loop.
+#define RELEASE 16
+
 static void key_of(const struct packet *p, struct fragment_key *k)
 {
 	*k = (struct fragment_key){ .id = p->fragment_id, .protocol = p->protocol, .v6 = p->v6 };
@@ -22,14 +25,18 @@ static uint64_t key_hash(const struct worker *w, const struct fragment_key *k)
 	return hash_mix(h ^ load64(k->addresses + 16), load64(k->addresses + 24) ^ k->protocol);
 }
 
-static void forget(struct worker *w, struct fragment_entry *e)
+static void drop_waiting(struct worker *w, struct fragment_entry *e, enum drop_reason reason)
 {
-	if (e->n && e->way != FRAGMENTS_WAIT)
-		w->fragments->ready--;
 	for (unsigned i = 0; i < e->n; i++)
-		drop(w, e->waiting[i], DROP_fragment_timeout);
+		drop(w, e->waiting[i], reason);
 	w->counters.waiting -= e->n;
 	e->n = 0;
+}
+
+static void forget(struct worker *w, struct fragment_entry *e)
+{
+	drop_waiting(w, e, DROP_fragment_timeout);
+	w->fragments->used -= e->way != FRAGMENTS_FREE;
 	e->way = FRAGMENTS_FREE;
 }
 
@@ -58,6 +65,7 @@ static struct fragment_entry *entry_of(struct worker *w, const struct packet *p)
 		forget(w, e);
 		e->key = k;
 		e->way = FRAGMENTS_WAIT;
+		w->fragments->used++;
 	}
 	e->last = w->now;
 	return e;
@@ -65,10 +73,14 @@ static struct fragment_entry *entry_of(struct worker *w, const struct packet *p)
 
 static void way_is_known(struct worker *w, struct fragment_entry *e, enum fragment_way way)
 {
-	bool was_known = e->way != FRAGMENTS_WAIT;
+	struct fragments *f = w->fragments;
 	e->way = way;
-	if (e->n && !was_known)
-		w->fragments->ready++;
+	if (e->n == 0)
+		return;
+	if (f->n_ready < FRAGMENTS_READY)
+		f->ready[f->n_ready++] = e - f->entries;
+	else
+		drop_waiting(w, e, DROP_fragment_full);
 }
 
 void fragment_follows(struct worker *w, const struct packet *p)
@@ -195,7 +207,6 @@ static unsigned release(struct worker *w, struct fragment_entry *e)
 	memcpy(m, e->waiting, n * sizeof(m[0]));
 	e->n = 0;
 	w->counters.waiting -= n;
-	w->fragments->ready--;
 	for (unsigned i = 0; i < n; i++) {
 		unsigned visited = m[i]->port >> 8 | FRAGMENT_SETTLED;
 		stages(w, w->tx[m[i]->port & 0xff].port, visited, &m[i], 1);
@@ -207,9 +218,11 @@ unsigned sweep_fragments(struct worker *w)
 {
 	struct fragments *f = w->fragments;
 	unsigned work = 0;
-	for (unsigned i = 0; f->ready && i < FRAGMENT_SETS * FRAGMENT_WAYS; i++) {
-		struct fragment_entry *e = &f->entries[i];
-		if (e->n && e->way != FRAGMENTS_WAIT)
+	if (likely(f->used == 0))
+		return 0;
+	for (unsigned i = 0; i < RELEASE && f->n_ready; i++) {
+		struct fragment_entry *e = &f->entries[f->ready[--f->n_ready]];
+		if (e->n && e->way != FRAGMENTS_WAIT) // it may be another datagram's by now
 			work += release(w, e);
 	}
 	for (unsigned i = 0; i < SWEEP; i++) {

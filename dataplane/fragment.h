@@ -20,6 +20,7 @@
 #define FRAGMENT_SETS     512u
 #define FRAGMENT_WAYS     4u
 #define FRAGMENTS_WAITING 8u // of one datagram
+#define FRAGMENTS_READY   256u
 
 // How long a datagram is remembered, and its early fragments wait; ticks. Linux gives up
 // after 30 s; by then a sender has long used the identification again.
@@ -57,6 +58,9 @@ struct fragment_entry {
 
 struct fragments {
 	struct fragment_entry entries[FRAGMENT_SETS * FRAGMENT_WAYS];
+	uint32_t used;  // entries that are not free
 	uint32_t sweep; // the entry to look at next
-	uint32_t ready; // entries whose way is known and that have fragments waiting yet
+	// Numbers of entries whose way became known while fragments waited.
+	uint16_t ready[FRAGMENTS_READY];
+	uint32_t n_ready;
 };

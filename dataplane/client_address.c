@@ -80,7 +80,7 @@ static unsigned write_proxy(uint8_t *out, const struct conn *c, bool v6)
 static bool insert(struct packet *p, unsigned at, const uint8_t *bytes, unsigned n)
 {
 	unsigned before = p->ports + at - rte_pktmbuf_mtod(p->m, const uint8_t *);
-	uint8_t *start = (uint8_t *)rte_pktmbuf_prepend(p->m, n);
+	uint8_t *start = before <= p->m->data_len ? (uint8_t *)rte_pktmbuf_prepend(p->m, n) : NULL;
 	if (!start)
 		return false;
 	memmove(start, start + n, before);

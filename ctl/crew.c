@@ -271,6 +271,15 @@ unsigned crew_collect(struct crew *c)
 	return total;
 }
 
+void crew_settle(struct crew *c, unsigned ms)
+{
+	struct timespec nap = { .tv_nsec = 10000 };
+	for (unsigned i = 0; crew_mail_under_way(c) && i < ms * 100; i++) {
+		if (!crew_collect(c))
+			nanosleep(&nap, NULL);
+	}
+}
+
 unsigned crew_mail_under_way(const struct crew *c)
 {
 	unsigned n = 0;

@@ -55,6 +55,9 @@ void crew_send(struct crew *c, unsigned worker, struct mail *m);
 // Calls back() for all mail that has come back. Returns how many.
 unsigned crew_collect(struct crew *c);
 unsigned crew_mail_under_way(const struct crew *c);
+// Waits until what was sent has been carried out, a few microseconds with busy workers, at most so
+// many milliseconds: who is told that a change is made finds it made.
+void crew_settle(struct crew *c, unsigned ms);
 
 // Grants room to tables that are filling up. Called a hundred times a second.
 void crew_grow(struct crew *c);

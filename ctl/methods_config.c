@@ -36,6 +36,7 @@ void method_config_reload(struct rpc_call *call, json_t *params, void *arg)
 	}
 	log_info("%s reloaded: %u added, %u changed, %u removed", d->conf_path, n.added, n.changed,
 	    n.removed);
+	crew_settle(d->crew, 10); // made when answered, as far as it can be waited for
 	rpc_reply(call, json_pack("{s:i,s:i,s:i}", "added", n.added, "changed", n.changed,
 	                    "removed", n.removed));
 }

@@ -76,7 +76,8 @@ static unsigned write_proxy(uint8_t *out, const struct conn *c, bool v6)
 }
 
 // Makes room for `n` bytes behind the first `at` of the L4 part, an even place, and puts them
-// there. Lengths and checksums follow. False: there is no room before the frame.
+// there. Lengths and checksums follow. False: there is no room before the frame, or its headers are
+// not all in the first buffer.
 static bool insert(struct packet *p, unsigned at, const uint8_t *bytes, unsigned n)
 {
 	unsigned before = p->ports + at - rte_pktmbuf_mtod(p->m, const uint8_t *);
